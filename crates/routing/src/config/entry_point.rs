@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Named, Omit, Observability, RouterTls, Timespan, record::record};
+use super::{Named, Observability, Omit, RouterTls, Timespan, record::record};
 
 /// Priority of an entry point's redirection: above every router but the ACME challenge's.
 pub const REDIRECTION_PRIORITY: i64 = i64::MAX - 1;
@@ -17,7 +17,9 @@ record! {
     pub struct EntryPoint {
         /// `[host]:port[/tcp|/udp]` as written; see [`EntryPoint::bind`].
         pub address: String,
-        pub allow_a_c_m_e_by_pass: bool,
+        /// User routers may own `/.well-known/acme-challenge/`.
+        #[serde(rename = "allowACMEByPass")]
+        pub allow_acme_by_pass: bool,
         /// Several processes may bind the address at once.
         pub reuse_port: bool,
         /// Routers that name no entry point use those that say `asDefault`, if any does.
@@ -90,7 +92,11 @@ impl FromStr for Bind {
 
 impl fmt::Display for Bind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') { write!(f, "[{}]:{}", self.host, self.port) } else { write!(f, "{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
     }
 }
 

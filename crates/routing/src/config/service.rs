@@ -95,8 +95,6 @@ record! {
         pub response_forwarding: ResponseForwarding = ResponseForwarding::default(),
         /// Name of a [`super::ServersTransport`]; empty means the default one.
         pub servers_transport: String,
-        /// Health is reported by the catalog: the service has a route but all its instances fail their checks.
-        pub no_healthy_instance: bool,
     }
 }
 
@@ -122,7 +120,8 @@ record! {
         pub weight: Option<i64>,
         /// Join the URL's path and the request's instead of dropping it.
         pub preserve_path: bool,
-        /// Set by service discovery: finish what runs, send nothing new.
+        /// Set by service discovery, never by users: finish what runs, send nothing new.
+        #[serde(skip)]
         pub fenced: bool,
     }
 }
