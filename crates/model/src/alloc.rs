@@ -99,6 +99,9 @@ pub struct Allocation {
     pub metrics: AllocMetric,
     /// Baton: the task stored its listeners and can hand them to a successor. Reported by the client.
     pub handover: bool,
+    /// Baton: every task announced that a reload re-reads its whole configuration, so that an edit of a template's text
+    /// needs no new process. Reported by the client.
+    pub reload_full: bool,
     /// Baton: this allocation takes over from that one beside it; both count as one until the old one drains.
     pub succeeds: String,
     pub create_index: u64,
@@ -108,7 +111,18 @@ pub struct Allocation {
     pub modify_time: Timestamp,
 }
 
+/// Baton: a client description that starts so says that a successor could not take over (it ended, did not become ready
+/// in time, or found the address in use). The next attempt stops the old allocation first.
+pub const SUCCESSION_FAILED: &str = "succession failed";
+
 impl Allocation {
+    /// Failed in its role as a successor; see [`SUCCESSION_FAILED`].
+    pub fn succession_failed(&self) -> bool {
+        !self.succeeds.is_empty()
+            && self.client_status == AllocClientStatus::Failed
+            && self.client_description.starts_with(SUCCESSION_FAILED)
+    }
+
     /// The server no longer wants it.
     pub fn server_terminal(&self) -> bool {
         self.desired_status != AllocDesiredStatus::Run

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alloc::{AllocClientStatus, AllocMetric};
 use crate::deployment::DeploymentStatus;
+use crate::eval::EvalStatus;
 use crate::{Allocation, Deployment, Evaluation};
 
 /// The outcome of one evaluation.
@@ -34,6 +35,21 @@ pub struct Plan {
     pub queued: BTreeMap<String, i64>,
     /// Per group, what happens; shown by `job plan`.
     pub desired: BTreeMap<String, DesiredUpdates>,
+    /// What becomes of the evaluation that asked.
+    pub eval_outcome: EvalOutcome,
+}
+
+/// The end of the evaluation that a plan answers; `failed` and `queued` of the plan belong to it too.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct EvalOutcome {
+    /// `complete`, or `blocked` when a blocked evaluation was tried again and still finds no room.
+    pub status: EvalStatus,
+    pub status_description: String,
+    #[serde(rename = "DeploymentID")]
+    pub deployment_id: String,
+    /// The blocked evaluation among `follow_ups`.
+    pub blocked_eval: String,
 }
 
 impl Plan {
@@ -58,7 +74,9 @@ pub struct Stop {
     pub client_status: Option<AllocClientStatus>,
     #[serde(rename = "FollowupEvalID")]
     pub followup_eval_id: String,
-    /// Baton: stop only after this successor has taken the listeners over and is healthy.
+    /// Baton: end it only after this successor has taken the listeners over and is healthy. While set, the desired
+    /// status of the old allocation stays `run` (it resumes if the successor fails): the client ends it when the
+    /// successor is proven, and a later plan has the plain stop.
     pub after: Option<String>,
 }
 

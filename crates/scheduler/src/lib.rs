@@ -1,1 +1,4 @@
-//! scheduler
+//! Which allocations a job should have, and where.
+
+pub mod health;
+pub mod restart;
