@@ -1,1 +1,4 @@
 //! net
+pub mod fds;
+pub mod notify_socket;
+pub mod pid;
