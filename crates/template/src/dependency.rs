@@ -20,22 +20,13 @@ pub enum Dependency {
     /// `services`.
     Services { dc: Option<String> },
     /// `nodes`.
-    Nodes {
-        dc: Option<String>,
-        near: Option<String>,
-    },
+    Nodes { dc: Option<String>, near: Option<String> },
     /// `node`; without a name, this node.
-    Node {
-        name: Option<String>,
-        dc: Option<String>,
-    },
+    Node { name: Option<String>, dc: Option<String> },
     /// `datacenters`.
     Datacenters,
     /// `nomadService`.
-    NomadService {
-        name: String,
-        region: Option<String>,
-    },
+    NomadService { name: String, region: Option<String> },
     /// `nomadServices`.
     NomadServices { region: Option<String> },
     /// `nomadVar`: the template waits until the variable exists.
@@ -88,17 +79,9 @@ impl ServiceQuery {
             ));
         }
         let mut states = Vec::new();
-        for state in status
-            .iter()
-            .flat_map(|list| list.split(','))
-            .map(str::trim)
-            .filter(|state| !state.is_empty())
-        {
+        for state in status.iter().flat_map(|list| list.split(',')).map(str::trim).filter(|state| !state.is_empty()) {
             if !STATES.contains(&state) {
-                return Err(format!(
-                    "bad service state {state:?}: use {}",
-                    STATES.join(", ")
-                ));
+                return Err(format!("bad service state {state:?}: use {}", STATES.join(", ")));
             }
             states.push(state.to_owned());
         }
@@ -107,21 +90,12 @@ impl ServiceQuery {
         }
         states.sort();
         states.dedup();
-        Ok(Self {
-            tag,
-            name: name.to_owned(),
-            dc,
-            near,
-            query,
-            status: states,
-        })
+        Ok(Self { tag, name: name.to_owned(), dc, near, query, status: states })
     }
 
     /// Does a service in this state belong to the answer?
     pub fn admits(&self, status: &str) -> bool {
-        self.status
-            .iter()
-            .any(|wanted| wanted == "any" || wanted == status)
+        self.status.iter().any(|wanted| wanted == "any" || wanted == status)
     }
 }
 
@@ -130,16 +104,10 @@ impl VariablePath {
     pub fn parse(text: &str) -> Self {
         let (path, place) = split_off(text, '@');
         let (namespace, region) = match place.as_deref().map(|place| place.split_once('.')) {
-            Some(Some((namespace, region))) => {
-                (Some(namespace.to_owned()), Some(region.to_owned()))
-            }
+            Some(Some((namespace, region))) => (Some(namespace.to_owned()), Some(region.to_owned())),
             _ => (place, None),
         };
-        Self {
-            path: path.trim_matches('/').to_owned(),
-            namespace,
-            region,
-        }
+        Self { path: path.trim_matches('/').to_owned(), namespace, region }
     }
 }
 
@@ -196,21 +164,11 @@ impl fmt::Display for Dependency {
                 if let Some(filter) = &query.query {
                     write!(f, "?{filter}")?;
                 }
-                write!(
-                    f,
-                    "{}{}|{})",
-                    at(&query.dc),
-                    near(&query.near),
-                    query.status.join(",")
-                )
+                write!(f, "{}{}|{})", at(&query.dc), near(&query.near), query.status.join(","))
             }
             Self::Services { dc } => bracketed(f, "catalog.services", at(dc)),
-            Self::Nodes { dc, near: close } => {
-                bracketed(f, "catalog.nodes", at(dc) + &near(close))
-            }
-            Self::Node { name, dc } => {
-                bracketed(f, "catalog.node", name.clone().unwrap_or_default() + &at(dc))
-            }
+            Self::Nodes { dc, near: close } => bracketed(f, "catalog.nodes", at(dc) + &near(close)),
+            Self::Node { name, dc } => bracketed(f, "catalog.node", name.clone().unwrap_or_default() + &at(dc)),
             Self::Datacenters => f.write_str("catalog.datacenters"),
             Self::NomadService { name, region } => {
                 write!(f, "nomad.service({name}{})", at(region))
@@ -236,9 +194,5 @@ impl fmt::Display for VariablePath {
 }
 
 fn bracketed(f: &mut fmt::Formatter<'_>, name: &str, inside: String) -> fmt::Result {
-    if inside.is_empty() {
-        f.write_str(name)
-    } else {
-        write!(f, "{name}({inside})")
-    }
+    if inside.is_empty() { f.write_str(name) } else { write!(f, "{name}({inside})") }
 }

@@ -7,20 +7,10 @@
 pub enum TemplateError {
     /// The text is not a template: unbalanced blocks, unknown function or variable, bad literal.
     #[error("template {name}:{line}:{column}: {message}")]
-    Parse {
-        name: String,
-        line: usize,
-        column: usize,
-        message: String,
-    },
+    Parse { name: String, line: usize, column: usize, message: String },
     /// The template is well formed, but an action failed while rendering.
     #[error("template {name}:{line}:{column}: {message}")]
-    Render {
-        name: String,
-        line: usize,
-        column: usize,
-        message: String,
-    },
+    Render { name: String, line: usize, column: usize, message: String },
 }
 
 impl TemplateError {
@@ -47,8 +37,5 @@ pub(crate) fn position(text: &str, offset: usize) -> (usize, usize) {
     }
     let before = &text[..end];
     let start = before.rfind('\n').map_or(0, |at| at + 1);
-    (
-        before.matches('\n').count() + 1,
-        before[start..].chars().count() + 1,
-    )
+    (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
 }

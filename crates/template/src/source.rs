@@ -12,7 +12,7 @@ pub trait Source {
     fn fetch(&self, dependency: &Dependency) -> Answer;
 
     /// Wall-clock time of this rendering.
-    fn now(&self) -> jiff::Zoned;
+    fn now(&self) -> jiff::Timestamp;
 
     /// A name of `env` that is not in the task's environment: `node.*`, `attr.*`, `meta.*`.
     fn environment(&self, name: &str) -> Option<String>;
@@ -194,11 +194,7 @@ fn number(value: u64) -> Value {
 impl KvPair {
     /// The pair as `ls` (under `prefix`) shows it: `Key` is relative to the prefix.
     pub(crate) fn value(&self, prefix: &str) -> Value {
-        let key = self
-            .path
-            .strip_prefix(prefix)
-            .unwrap_or(&self.path)
-            .trim_start_matches('/');
+        let key = self.path.strip_prefix(prefix).unwrap_or(&self.path).trim_start_matches('/');
         Value::record(Record::new(
             "KeyPair",
             vec![
@@ -225,10 +221,7 @@ impl ServiceInstance {
                 ("NodeID", Value::text(&self.node_id)),
                 ("NodeAddress", Value::text(&self.node_address)),
                 ("NodeDatacenter", Value::text(&self.node_datacenter)),
-                (
-                    "NodeTaggedAddresses",
-                    Value::text_map(&self.node_tagged_addresses),
-                ),
+                ("NodeTaggedAddresses", Value::text_map(&self.node_tagged_addresses)),
                 ("NodeMeta", Value::text_map(&self.node_meta)),
                 ("ServiceMeta", Value::text_map(&self.service_meta)),
                 ("Address", Value::text(&self.address)),
@@ -275,10 +268,7 @@ impl ServiceName {
     pub(crate) fn value(&self) -> Value {
         Value::record(Record::new(
             "CatalogSnippet",
-            vec![
-                ("Name", Value::text(&self.name)),
-                ("Tags", Value::texts(&self.tags)),
-            ],
+            vec![("Name", Value::text(&self.name)), ("Tags", Value::texts(&self.tags))],
         ))
     }
 }
@@ -320,10 +310,7 @@ impl NodeServices {
             .collect();
         Value::record(Record::new(
             "CatalogNode",
-            vec![
-                ("Node", self.node.value()),
-                ("Services", Value::list(services)),
-            ],
+            vec![("Node", self.node.value()), ("Services", Value::list(services))],
         ))
     }
 }
@@ -371,18 +358,12 @@ impl Variable {
     pub(crate) fn value(&self) -> Value {
         let item = |key: &String, value: &String| {
             Value::record(
-                Record::new(
-                    "NomadVarItem",
-                    vec![("Key", Value::text(key)), ("Value", Value::text(value))],
-                )
-                .with_text(value),
+                Record::new("NomadVarItem", vec![("Key", Value::text(key)), ("Value", Value::text(value))])
+                    .with_text(value),
             )
         };
         let tuples = self.items.iter().map(|(key, value)| item(key, value));
-        let items = self
-            .items
-            .iter()
-            .map(|(key, value)| (key.as_str().into(), item(key, value)));
+        let items = self.items.iter().map(|(key, value)| (key.as_str().into(), item(key, value)));
         Value::record(
             Record::new(
                 "NomadVarItems",

@@ -62,10 +62,7 @@ struct Size {
 
 impl Size {
     fn of<'a>(values: impl Iterator<Item = &'a Value>) -> Self {
-        let mut size = Self {
-            weight: 1,
-            depth: 1,
-        };
+        let mut size = Self { weight: 1, depth: 1 };
         for value in values {
             size.weight = size.weight.saturating_add(value.weight());
             size.depth = size.depth.max(value.depth() + 1);
@@ -99,13 +96,7 @@ impl Record {
     /// A plain record.
     pub fn new(kind: &'static str, fields: Vec<(&'static str, Value)>) -> Self {
         let size = Size::of(fields.iter().map(|(_, value)| value));
-        Self {
-            kind,
-            fields,
-            text: None,
-            items: None,
-            size,
-        }
+        Self { kind, fields, text: None, items: None, size }
     }
 
     /// A record that stands for a map.
@@ -157,10 +148,7 @@ impl Value {
 
     /// A map of texts.
     pub fn text_map<'a>(entries: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
-        let entries = entries
-            .into_iter()
-            .map(|(key, value)| (Arc::from(key.as_str()), Self::text(value)))
-            .collect();
+        let entries = entries.into_iter().map(|(key, value)| (Arc::from(key.as_str()), Self::text(value))).collect();
         Self::build_map(entries, true)
     }
 
@@ -169,11 +157,7 @@ impl Value {
         for key in entries.keys() {
             size.weight = size.weight.saturating_add(key.len());
         }
-        Self::Map(Arc::new(Map {
-            entries,
-            of_text,
-            size,
-        }))
+        Self::Map(Arc::new(Map { entries, of_text, size }))
     }
 
     /// A record.
@@ -260,20 +244,15 @@ impl Value {
             Self::Float(value) => Fmt::Float(*value),
             Self::Text(text) => Fmt::String(text.clone()),
             Self::List(list) => Fmt::List(list.iter().map(Self::to_fmt).collect()),
-            Self::Map(map) => Fmt::Map(Arc::new(
-                map.iter()
-                    .map(|(key, value)| (key.clone(), value.to_fmt()))
-                    .collect(),
-            )),
+            Self::Map(map) => {
+                Fmt::Map(Arc::new(map.iter().map(|(key, value)| (key.clone(), value.to_fmt())).collect()))
+            }
             Self::Record(record) => match (&record.text, &record.items) {
                 (Some(text), _) => Fmt::String(text.clone()),
                 (None, Some(items)) => items.to_fmt(),
                 (None, None) => {
-                    let fields: Vec<String> = record
-                        .fields
-                        .iter()
-                        .map(|(_, value)| value.to_fmt().to_string())
-                        .collect();
+                    let fields: Vec<String> =
+                        record.fields.iter().map(|(_, value)| value.to_fmt().to_string()).collect();
                     Fmt::String(format!("{{{}}}", fields.join(" ")).into())
                 }
             },
@@ -291,20 +270,12 @@ impl Value {
             Self::Float(value) => Json::from(*value),
             Self::Text(text) => Json::from(text.as_ref()),
             Self::List(list) => list.iter().map(Self::to_json).collect(),
-            Self::Map(map) => Json::Object(
-                map.iter()
-                    .map(|(key, value)| (key.to_string(), value.to_json()))
-                    .collect(),
-            ),
+            Self::Map(map) => Json::Object(map.iter().map(|(key, value)| (key.to_string(), value.to_json())).collect()),
             Self::Record(record) => match (&record.text, &record.items) {
                 (Some(text), _) => Json::from(text.as_ref()),
                 (None, Some(items)) => items.to_json(),
                 (None, None) => Json::Object(
-                    record
-                        .fields
-                        .iter()
-                        .map(|(name, value)| ((*name).to_owned(), value.to_json()))
-                        .collect(),
+                    record.fields.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect(),
                 ),
             },
         }
@@ -324,12 +295,9 @@ impl From<serde_json::Value> for Value {
             },
             Json::String(text) => Self::text(text),
             Json::Array(items) => Self::list(items.into_iter().map(Self::from).collect()),
-            Json::Object(entries) => Self::map(
-                entries
-                    .into_iter()
-                    .map(|(key, value)| (Arc::from(key), Self::from(value)))
-                    .collect(),
-            ),
+            Json::Object(entries) => {
+                Self::map(entries.into_iter().map(|(key, value)| (Arc::from(key), Self::from(value))).collect())
+            }
         }
     }
 }

@@ -1,0 +1,102 @@
+//! Regular expressions, with Go's replacement syntax (`$1`, `${name}`).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use regex::{Regex, RegexBuilder};
+
+use super::{Row, args, strings};
+use crate::limits::{MAX_LOOP, MAX_REGEX, MAX_VALUE};
+use crate::value::Value;
+
+pub(crate) const ROWS: &[Row] =
+    &[("regexMatch", 2, 2, |_, a| matches(a, 0, 1)), ("regexReplaceAll", 3, 3, |_, a| replace(a, 0, 2, 1, false))];
+
+pub(crate) const SPRIG: &[Row] = &[
+    ("regexMatch", 2, 2, |_, a| matches(a, 0, 1)),
+    ("mustRegexMatch", 2, 2, |_, a| matches(a, 0, 1)),
+    ("regexFind", 2, 2, find),
+    ("mustRegexFind", 2, 2, find),
+    ("regexFindAll", 3, 3, find_all),
+    ("mustRegexFindAll", 3, 3, find_all),
+    ("regexReplaceAll", 3, 3, |_, a| replace(a, 0, 1, 2, false)),
+    ("mustRegexReplaceAll", 3, 3, |_, a| replace(a, 0, 1, 2, false)),
+    ("regexReplaceAllLiteral", 3, 3, |_, a| replace(a, 0, 1, 2, true)),
+    ("regexSplit", 3, 3, split),
+    ("regexQuoteMeta", 1, 1, |_, a| Ok(regex::escape(&args::text(a, 0)?).into())),
+];
+
+/// Compiled expressions kept for the next use.
+const MAX_KEPT: usize = 128;
+
+static KEPT: Mutex<Option<HashMap<String, Arc<Regex>>>> = Mutex::new(None);
+
+fn compile(pattern: &str) -> Result<Arc<Regex>, String> {
+    let mut kept = KEPT.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let kept = kept.get_or_insert_default();
+    if let Some(regex) = kept.get(pattern) {
+        return Ok(regex.clone());
+    }
+    let regex = RegexBuilder::new(pattern)
+        .size_limit(MAX_REGEX)
+        .dfa_size_limit(MAX_REGEX)
+        .build()
+        .map_err(|error| format!("bad regular expression {pattern:?}: {error}"))?;
+    let regex = Arc::new(regex);
+    if kept.len() >= MAX_KEPT {
+        kept.clear();
+    }
+    kept.insert(pattern.to_owned(), regex.clone());
+    Ok(regex)
+}
+
+fn matches(a: &[Value], pattern: usize, text: usize) -> Result<Value, String> {
+    Ok(compile(&args::text(a, pattern)?)?.is_match(&args::text(a, text)?).into())
+}
+
+fn replace(a: &[Value], pattern: usize, text: usize, by: usize, literal: bool) -> Result<Value, String> {
+    let regex = compile(&args::text(a, pattern)?)?;
+    let (text, by) = (args::text(a, text)?, args::text(a, by)?);
+    let mut out = String::new();
+    let mut end = 0;
+    for found in regex.captures_iter(&text) {
+        let Some(whole) = found.get(0) else { continue };
+        out.push_str(&text[end..whole.start()]);
+        if literal {
+            out.push_str(&by);
+        } else {
+            found.expand(&by, &mut out);
+        }
+        end = whole.end();
+        if out.len() > MAX_VALUE {
+            return Err(format!("the result is longer than {MAX_VALUE} bytes"));
+        }
+    }
+    out.push_str(&text[end..]);
+    Ok(out.into())
+}
+
+fn find(_: &mut crate::context::Context<'_>, a: &[Value]) -> Result<Value, String> {
+    let text = args::text(a, 1)?;
+    let regex = compile(&args::text(a, 0)?)?;
+    Ok(Value::text(regex.find(&text).map_or("", |found| found.as_str())))
+}
+
+/// At most `n` pieces; a negative `n` means all.
+fn limit(a: &[Value], at: usize) -> Result<usize, String> {
+    Ok(usize::try_from(args::int(a, at)?).unwrap_or(MAX_LOOP as usize))
+}
+
+fn find_all(_: &mut crate::context::Context<'_>, a: &[Value]) -> Result<Value, String> {
+    let text = args::text(a, 1)?;
+    let regex = compile(&args::text(a, 0)?)?;
+    let found = regex.find_iter(&text).take(limit(a, 2)?);
+    Ok(Value::texts(found.map(|found| found.as_str())))
+}
+
+fn split(_: &mut crate::context::Context<'_>, a: &[Value]) -> Result<Value, String> {
+    let text = args::text(a, 1)?;
+    let regex = compile(&args::text(a, 0)?)?;
+    strings::within(text.len())?;
+    Ok(Value::texts(regex.splitn(&text, limit(a, 2)?)))
+}

@@ -1,0 +1,6 @@
+mod functions;
+mod hostile;
+mod language;
+mod outside;
+mod proxy;
+mod world;
