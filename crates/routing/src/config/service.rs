@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Named, Omit, Timespan, record::record};
 
 /// One service; exactly one kind each.
+#[expect(clippy::large_enum_variant, reason = "nearly every service is a load balancer")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Service {

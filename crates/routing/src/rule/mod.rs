@@ -114,3 +114,6 @@ pub(crate) fn host_matches(pattern: &str, host: &str) -> bool {
 fn canonical(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -34,11 +34,11 @@ impl<'a> Encoded<'a> {
         std::iter::from_fn(move || {
             let (&first, tail) = rest.split_first()?;
             let digit = |b: Option<&u8>| b.and_then(|b| (*b as char).to_digit(16));
-            if first == b'%' {
-                if let (Some(high), Some(low)) = (digit(tail.first()), digit(tail.get(1))) {
-                    rest = &tail[2..];
-                    return Some((high * 16 + low) as u8);
-                }
+            if first == b'%'
+                && let (Some(high), Some(low)) = (digit(tail.first()), digit(tail.get(1)))
+            {
+                rest = &tail[2..];
+                return Some((high * 16 + low) as u8);
             }
             rest = tail;
             Some(if first == b'+' { b' ' } else { first })

@@ -132,10 +132,10 @@ impl Drawer {
         };
         read(&self.any_path);
         let path = request.path();
-        if !self.paths.is_empty() {
-            if let Some(ranks) = self.paths.get(path) {
-                read(ranks);
-            }
+        if !self.paths.is_empty()
+            && let Some(ranks) = self.paths.get(path)
+        {
+            read(ranks);
         }
         for &length in &self.prefix_lengths {
             if let Some(ranks) = path.get(..length).and_then(|prefix| self.prefixes.get(prefix)) {

@@ -5,13 +5,18 @@
 //! "which route" in time that does not grow with the number of hosts, and says of every object whether it
 //! takes part ([`Report`]).
 
+mod compile;
+mod entry_points;
 mod index;
 mod report;
+mod resolve;
 mod tcp;
 mod tls;
+pub mod validate;
 
 use std::{collections::HashMap, sync::Arc};
 
+pub use compile::compile;
 pub use index::Matcher;
 pub use report::{Entry, Report};
 pub use tcp::{TcpMatcher, TcpRoute};
@@ -153,3 +158,6 @@ pub struct NamedTcpMiddleware {
     pub name: Arc<str>,
     pub config: TcpMiddleware,
 }
+
+#[cfg(test)]
+mod tests;
