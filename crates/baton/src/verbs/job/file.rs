@@ -1,0 +1,1 @@
+//! Reading a job file from disk, standard input or its text, with variables.
