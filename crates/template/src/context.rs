@@ -13,6 +13,8 @@ pub(crate) struct Context<'s> {
     pub(crate) source: Option<&'s dyn Source>,
     pub(crate) env: &'s BTreeMap<String, String>,
     pub(crate) error_on_missing_key: bool,
+    /// Namespace of variables that name none.
+    pub(crate) namespace: Option<&'s str>,
     pub(crate) dependencies: BTreeSet<Dependency>,
     pub(crate) missing: Vec<Dependency>,
     pub(crate) scratch: BTreeMap<Arc<str>, Value>,
@@ -20,15 +22,12 @@ pub(crate) struct Context<'s> {
 }
 
 impl<'s> Context<'s> {
-    pub(crate) fn new(
-        source: Option<&'s dyn Source>,
-        env: &'s BTreeMap<String, String>,
-        error_on_missing_key: bool,
-    ) -> Self {
+    pub(crate) fn new(source: Option<&'s dyn Source>, env: &'s BTreeMap<String, String>) -> Self {
         Self {
             source,
             env,
-            error_on_missing_key,
+            error_on_missing_key: false,
+            namespace: None,
             dependencies: BTreeSet::new(),
             missing: Vec::new(),
             scratch: BTreeMap::new(),

@@ -69,7 +69,7 @@ impl ServiceQuery {
         let (rest, near) = split_off(text, '~');
         let (rest, dc) = split_off(rest, '@');
         let (rest, query) = split_off(rest, '?');
-        let (tag, name) = match rest.split_once('.') {
+        let (tag, name) = match rest.rsplit_once('.') {
             Some((tag, name)) => (Some(tag.to_owned()), name),
             None => (None, rest),
         };
@@ -90,6 +90,9 @@ impl ServiceQuery {
         }
         states.sort();
         states.dedup();
+        if states.len() > 1 && states.iter().any(|state| state == "any") {
+            return Err("the service state any stands alone".to_owned());
+        }
         Ok(Self { tag, name: name.to_owned(), dc, near, query, status: states })
     }
 
@@ -100,25 +103,25 @@ impl ServiceQuery {
 }
 
 impl VariablePath {
-    /// Reads `path[@namespace[.region]]`; slashes around the path are dropped.
-    pub fn parse(text: &str) -> Self {
+    /// Reads `path[@namespace[.region]]`; slashes around the path are dropped, `namespace` is the one if none is written.
+    pub fn parse(text: &str, namespace: Option<&str>) -> Self {
         let (path, place) = split_off(text, '@');
-        let (namespace, region) = match place.as_deref().map(|place| place.split_once('.')) {
-            Some(Some((namespace, region))) => (Some(namespace.to_owned()), Some(region.to_owned())),
-            _ => (place, None),
+        let (own, region) = match place.as_deref().and_then(|place| place.split_once('.')) {
+            Some((own, region)) => (Some(own.to_owned()), Some(region.to_owned())),
+            None => (place, None),
         };
-        Self { path: path.trim_matches('/').to_owned(), namespace, region }
+        Self {
+            path: path.trim_matches('/').to_owned(),
+            namespace: own.or_else(|| namespace.map(str::to_owned)),
+            region,
+        }
     }
 }
 
 /// `path@dc`, without the slash in front.
-pub(crate) fn key_path(text: &str) -> Result<(String, Option<String>), String> {
+pub(crate) fn key_path(text: &str) -> (String, Option<String>) {
     let (path, dc) = split_off(text, '@');
-    let path = path.trim_start_matches('/');
-    if path.is_empty() {
-        return Err("the key is empty".to_owned());
-    }
-    Ok((path.to_owned(), dc))
+    (path.trim_start_matches('/').to_owned(), dc)
 }
 
 /// `prefix@dc`; the prefix may be empty (everything).
@@ -153,7 +156,7 @@ impl fmt::Display for Dependency {
         match self {
             Self::Key { path, dc } => write!(f, "kv.block({path}{})", at(dc)),
             Self::KeyOrDefault { path, dc } => write!(f, "kv.get({path}{})", at(dc)),
-            Self::KeyExists { path, dc } => write!(f, "kv.exists({path}{})", at(dc)),
+            Self::KeyExists { path, dc } => write!(f, "kv.get({path}{})", at(dc)),
             Self::KvList { prefix, dc } => write!(f, "kv.list({prefix}{})", at(dc)),
             Self::Service(query) => {
                 f.write_str("health.service(")?;
@@ -175,7 +178,7 @@ impl fmt::Display for Dependency {
             }
             Self::NomadServices { region } => bracketed(f, "nomad.services", at(region)),
             Self::NomadVar(path) => write!(f, "nomad.var.block({path})"),
-            Self::NomadVarExists(path) => write!(f, "nomad.var.exists({path})"),
+            Self::NomadVarExists(path) => write!(f, "nomad.var.get({path})"),
             Self::NomadVarList(path) => write!(f, "nomad.var.list({path})"),
             Self::File { path } => write!(f, "file({path})"),
         }
@@ -184,12 +187,9 @@ impl fmt::Display for Dependency {
 
 impl fmt::Display for VariablePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.path)?;
-        match (&self.namespace, &self.region) {
-            (Some(namespace), Some(region)) => write!(f, "@{namespace}.{region}"),
-            (Some(namespace), None) => write!(f, "@{namespace}"),
-            _ => Ok(()),
-        }
+        let namespace = self.namespace.as_deref().unwrap_or("default");
+        let region = self.region.as_deref().unwrap_or("global");
+        write!(f, "{}@{namespace}.{region}", self.path)
     }
 }
 

@@ -70,6 +70,8 @@ pub struct RenderOptions {
     pub error_on_missing_key: bool,
     /// The task's environment, for `env`.
     pub env: BTreeMap<String, String>,
+    /// The job's namespace, for `nomadVar` paths that name none.
+    pub namespace: Option<String>,
 }
 
 /// The outcome of a rendering.
@@ -124,7 +126,9 @@ impl Template {
 /// many dependencies as it can; the text is held back until nothing is missing. An action that fails while
 /// something is missing is not an error either: it may only have failed for the lack of it.
 pub fn render(template: &Template, source: &dyn Source, options: &RenderOptions) -> Result<Rendered, TemplateError> {
-    let mut context = Context::new(Some(source), &options.env, options.error_on_missing_key);
+    let mut context = Context::new(Some(source), &options.env);
+    context.error_on_missing_key = options.error_on_missing_key;
+    context.namespace = options.namespace.as_deref();
     let outcome = Interpreter::new(template, template.set, &mut context).run(&Value::Nil);
     let Context { dependencies, missing, .. } = context;
     let text = match outcome {
@@ -143,8 +147,8 @@ pub fn render_value(
     data: serde_json::Value,
     env: &BTreeMap<String, String>,
 ) -> Result<String, TemplateError> {
-    let mut context = Context::new(None, env, false);
+    let mut context = Context::new(None, env);
     Interpreter::new(template, template.set, &mut context)
-        .run(&Value::from(data))
+        .run(&Value::from_data(data))
         .map_err(|failure| template.error(failure))
 }

@@ -285,6 +285,17 @@ impl Value {
 /// Whole numbers become `Int`, so that they print as they were written.
 impl From<serde_json::Value> for Value {
     fn from(json: serde_json::Value) -> Self {
+        Self::from_json(json, false)
+    }
+}
+
+impl Value {
+    /// A program's own data: a map with nothing but texts is a map of texts, whatever keys are asked for.
+    pub(crate) fn from_data(json: serde_json::Value) -> Self {
+        Self::from_json(json, true)
+    }
+
+    fn from_json(json: serde_json::Value, typed: bool) -> Self {
         use serde_json::Value as Json;
         match json {
             Json::Null => Self::Nil,
@@ -294,9 +305,11 @@ impl From<serde_json::Value> for Value {
                 None => Self::Float(number.as_f64().unwrap_or(f64::NAN)),
             },
             Json::String(text) => Self::text(text),
-            Json::Array(items) => Self::list(items.into_iter().map(Self::from).collect()),
+            Json::Array(items) => Self::list(items.into_iter().map(|item| Self::from_json(item, typed)).collect()),
             Json::Object(entries) => {
-                Self::map(entries.into_iter().map(|(key, value)| (Arc::from(key), Self::from(value))).collect())
+                let of_text = typed && entries.values().all(Json::is_string);
+                let entries = entries.into_iter().map(|(key, value)| (Arc::from(key), Self::from_json(value, typed)));
+                Self::build_map(entries.collect(), of_text)
             }
         }
     }

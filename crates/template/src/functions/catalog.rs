@@ -32,6 +32,7 @@ pub(crate) const ROWS: &[Row] = &[
     ("secret", 0, MANY, VAULT),
     ("secrets", 0, MANY, VAULT),
     ("pkiCert", 0, MANY, VAULT),
+    ("pkiSign", 0, MANY, VAULT),
     ("caLeaf", 0, MANY, CONNECT),
     ("caRoots", 0, MANY, CONNECT),
     ("connect", 0, MANY, CONNECT),
@@ -53,8 +54,15 @@ fn misfit(dependency: &Dependency) -> String {
     format!("{dependency}: the answer has the wrong shape")
 }
 
-/// The text behind a key or file: `None` while not fetched, `Some(None)` when absent.
-fn fetch_text(context: &mut Context<'_>, dependency: &Dependency) -> Result<Option<Option<String>>, String> {
+/// The text behind a key or file: `None` while not fetched, `Some(None)` when absent. An empty name has none.
+fn fetch_text(
+    context: &mut Context<'_>,
+    name: &str,
+    dependency: &Dependency,
+) -> Result<Option<Option<String>>, String> {
+    if name.is_empty() {
+        return Ok(Some(None));
+    }
     match context.fetch(dependency)? {
         None => Ok(None),
         Some(Data::Absent) => Ok(Some(None)),
@@ -64,43 +72,40 @@ fn fetch_text(context: &mut Context<'_>, dependency: &Dependency) -> Result<Opti
 }
 
 fn key(context: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
-    let (path, dc) = key_path(&args::text(a, 0)?)?;
-    blocking_text(context, &Dependency::Key { path, dc })
+    let (path, dc) = key_path(&args::text(a, 0)?);
+    blocking_text(context, &path.clone(), &Dependency::Key { path, dc })
 }
 
 fn file(context: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
     let path = args::text(a, 0)?.into_owned();
-    if path.is_empty() {
-        return Err("the path is empty".to_owned());
-    }
-    blocking_text(context, &Dependency::File { path })
+    blocking_text(context, &path.clone(), &Dependency::File { path })
 }
 
-fn blocking_text(context: &mut Context<'_>, dependency: &Dependency) -> Result<Value, String> {
-    let text = fetch_text(context, dependency)?.flatten();
-    if text.is_none() {
+fn blocking_text(context: &mut Context<'_>, name: &str, dependency: &Dependency) -> Result<Value, String> {
+    let text = fetch_text(context, name, dependency)?.flatten();
+    if text.is_none() && !name.is_empty() {
         context.wait_for(dependency);
     }
     Ok(Value::from(text.unwrap_or_default()))
 }
 
 fn key_or_default(context: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
-    let (path, dc) = key_path(&args::text(a, 0)?)?;
+    let (path, dc) = key_path(&args::text(a, 0)?);
     let default = args::text(a, 1)?.into_owned();
-    let text = fetch_text(context, &Dependency::KeyOrDefault { path, dc })?.flatten();
+    let text = fetch_text(context, &path.clone(), &Dependency::KeyOrDefault { path, dc })?.flatten();
     Ok(Value::from(text.filter(|text| !text.is_empty()).unwrap_or(default)))
 }
 
 fn key_exists(context: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
-    let (path, dc) = key_path(&args::text(a, 0)?)?;
-    let text = fetch_text(context, &Dependency::KeyExists { path, dc })?.flatten();
+    let (path, dc) = key_path(&args::text(a, 0)?);
+    let text = fetch_text(context, &path.clone(), &Dependency::KeyExists { path, dc })?.flatten();
     Ok(Value::Bool(text.is_some()))
 }
 
 fn key_exists_get(context: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
-    let (path, dc) = key_path(&args::text(a, 0)?)?;
+    let (path, dc) = key_path(&args::text(a, 0)?);
     let dependency = Dependency::KeyExists { path: path.clone(), dc };
-    let text = fetch_text(context, &dependency)?.flatten();
+    let text = fetch_text(context, &path, &dependency)?.flatten();
     Ok(Value::record(Record::new(
         "KeyPair",
         vec![
@@ -114,7 +119,11 @@ fn key_exists_get(context: &mut Context<'_>, a: &[Value]) -> Result<Value, Strin
 
 /// `deep`: all levels. `safe`: an empty answer keeps the template waiting.
 fn pairs(context: &mut Context<'_>, a: &[Value], deep: bool, safe: bool) -> Result<Value, String> {
-    let (prefix, dc) = prefix_path(&args::text(a, 0)?);
+    let text = args::text(a, 0)?;
+    if text.is_empty() {
+        return Ok(Value::list(Vec::new()));
+    }
+    let (prefix, dc) = prefix_path(&text);
     let dependency = Dependency::KvList { prefix: prefix.clone(), dc };
     let found = match context.fetch(&dependency)? {
         None => return Ok(Value::list(Vec::new())),
@@ -260,7 +269,10 @@ fn rank(key: &str, instance: &NomadInstance) -> [u8; 32] {
 }
 
 fn nomad_var(context: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
-    let path = VariablePath::parse(&args::text(a, 0)?);
+    let path = VariablePath::parse(&args::text(a, 0)?, context.namespace);
+    if path.path.is_empty() {
+        return Ok(Value::Nil);
+    }
     let dependency = Dependency::NomadVar(path);
     match context.fetch(&dependency)? {
         Some(Data::Variable(found)) => Ok(found.value()),
@@ -273,7 +285,7 @@ fn nomad_var(context: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
 }
 
 fn nomad_var_exists(context: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
-    let dependency = Dependency::NomadVarExists(VariablePath::parse(&args::text(a, 0)?));
+    let dependency = Dependency::NomadVarExists(VariablePath::parse(&args::text(a, 0)?, context.namespace));
     match context.fetch(&dependency)? {
         None | Some(Data::Absent) => Ok(Value::Bool(false)),
         Some(Data::Variable(_)) => Ok(Value::Bool(true)),
@@ -282,7 +294,7 @@ fn nomad_var_exists(context: &mut Context<'_>, a: &[Value]) -> Result<Value, Str
 }
 
 fn nomad_var_list(context: &mut Context<'_>, a: &[Value], safe: bool) -> Result<Value, String> {
-    let dependency = Dependency::NomadVarList(VariablePath::parse(&args::any_text(a, 0)));
+    let dependency = Dependency::NomadVarList(VariablePath::parse(&args::any_text(a, 0), context.namespace));
     let mut found = match context.fetch(&dependency)? {
         None => return Ok(Value::list(Vec::new())),
         Some(Data::Absent) => Vec::new(),

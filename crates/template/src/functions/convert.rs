@@ -39,11 +39,9 @@ pub(crate) const ROWS: &[Row] = &[
 
 pub(crate) const SPRIG: &[Row] = &[
     ("toJson", 1, 1, |_, a| Ok(escaped(&compact(&a[0])).into())),
-    ("mustToJson", 1, 1, |_, a| Ok(escaped(&compact(&a[0])).into())),
     ("toPrettyJson", 1, 1, |_, a| Ok(escaped(&pretty(&a[0])).into())),
     ("toRawJson", 1, 1, |_, a| Ok(compact(&a[0]).into())),
     ("fromJson", 1, 1, |_, a| parse_json(a, false)),
-    ("mustFromJson", 1, 1, |_, a| parse_json(a, false)),
     ("b64enc", 1, 1, |_, a| Ok(PADDED.encode(args::any_text(a, 0).as_bytes()).into())),
     ("b64dec", 1, 1, |_, a| decode(&PADDED, a)),
 ];

@@ -8,17 +8,14 @@ use crate::value::Value;
 pub(crate) const ROWS: &[Row] = &[
     ("env", 1, 1, env),
     ("envOrDefault", 2, 2, |c, a| {
-        let value = c.environment(&args::text(a, 0)?).filter(|value| !value.is_empty());
-        Ok(match value {
-            Some(value) => Value::from(value),
-            None => a[1].clone(),
-        })
+        let value = c.environment(&args::text(a, 0)?);
+        Ok(value.map_or_else(|| a[1].clone(), Value::from))
     }),
     ("mustEnv", 1, 1, |c, a| {
         let name = args::text(a, 0)?;
-        match c.environment(&name) {
-            Some(value) => Ok(Value::from(value)),
-            None => Err(format!("the variable {name} is not set")),
+        match c.environment(&name).unwrap_or_default() {
+            value if value.is_empty() => Err(format!("the variable {name} is not set or empty")),
+            value => Ok(Value::from(value)),
         }
     }),
     ("timestamp", 0, 1, timestamp),

@@ -53,7 +53,7 @@ fn group(a: &[Value], at: usize, keys: impl Fn(&Value) -> Vec<String>) -> Result
     Ok(grouped(groups))
 }
 
-/// Pairs by the first part of their key; the pairs' own keys lose it.
+/// Pairs by the first part of their key; the pairs' own keys lose it. Keys of one part are left out.
 fn by_key(_: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
     let mut groups: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Value>> = BTreeMap::new();
     for item in args::items(a, 0)? {
@@ -61,7 +61,9 @@ fn by_key(_: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
             return Err("wants the pairs of ls or tree".to_owned());
         };
         let key = field(item, "Key").to_string();
-        let (top, rest) = key.split_once('/').unwrap_or((&key, ""));
+        let Some((top, rest)) = key.split_once('/').filter(|(_, rest)| !rest.is_empty()) else {
+            continue;
+        };
         let fields = pair
             .fields
             .iter()
@@ -75,33 +77,33 @@ fn by_key(_: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
     Ok(Value::map(groups.into_iter().map(|(key, pairs)| (key, Value::map(pairs))).collect()))
 }
 
-/// `byMeta "a,b|int"`: by the values of these metadata, joined with `_`; `|int` pads to five digits.
+/// `byMeta "a,b|int"`: by the values of these metadata, joined with `_`.
+///
+/// `|int` pads a number to five digits. What is absent reads `_no_NAME_`, or 0 as a number; signs become `_`.
 fn by_meta(_: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
     let spec = args::text(a, 0)?;
-    let names: Vec<(&str, bool)> = spec
-        .split(',')
-        .map(|name| match name.split_once('|') {
-            Some((name, kind)) => (name.trim(), kind == "int"),
-            None => (name.trim(), false),
-        })
-        .collect();
     let mut groups: BTreeMap<Arc<str>, Vec<Value>> = BTreeMap::new();
     for item in args::items(a, 1)? {
         let meta = field(item, "ServiceMeta");
-        let parts: Vec<String> = names
-            .iter()
-            .map(|(name, number)| {
-                let text = match field(&meta, name) {
-                    Value::Nil => String::new(),
-                    value => value.to_string(),
-                };
-                match text.parse::<i64>() {
-                    Ok(value) if *number => format!("{value:05}"),
-                    _ => text,
+        let mut parts = Vec::new();
+        for name in spec.split(',') {
+            let (name, number) = match name.strip_suffix("|int") {
+                Some(name) => (name, true),
+                None => (name, false),
+            };
+            let text = field(&meta, name).as_text().unwrap_or_default().to_owned();
+            parts.push(match (text.as_str(), number) {
+                ("", true) => "00000".to_owned(),
+                ("", false) => format!("_no_{name}_"),
+                (text, true) => {
+                    let value: i64 = text.parse().map_err(|_| format!("{name}: {text:?} is not a number"))?;
+                    format!("{value:05}")
                 }
-            })
-            .collect();
-        groups.entry(parts.join("_").into()).or_default().push(item.clone());
+                (text, false) => text.to_owned(),
+            });
+        }
+        let key = parts.join("_").replace(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-')), "_");
+        groups.entry(key.into()).or_default().push(item.clone());
     }
     Ok(grouped(groups))
 }
@@ -196,9 +198,10 @@ fn split_to_map(_: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
         return Err("a separator is empty".to_owned());
     }
     let mut entries = BTreeMap::new();
-    for part in text.split(between.as_ref()).filter(|part| !part.trim().is_empty()) {
-        let (key, value) = part.split_once(inside.as_ref()).unwrap_or((part, ""));
-        entries.insert(key.trim().to_owned(), value.trim().to_owned());
+    for part in text.trim().split(between.as_ref()) {
+        if let Some((key, value)) = part.split_once(inside.as_ref()) {
+            entries.insert(key.to_owned(), value.to_owned());
+        }
     }
     Ok(Value::text_map(&entries))
 }

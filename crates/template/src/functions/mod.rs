@@ -83,7 +83,7 @@ fn add(table: &mut Table, prefix: &str, rows: &[Row]) {
 /// Go's own functions.
 const BUILTIN: [&[Row]; 2] = [compare::ROWS, format::ROWS];
 /// sprig's functions.
-const SPRIG: [&[Row]; 7] = [
+const SPRIG: [&[Row]; 8] = [
     sprig_strings::ROWS,
     sprig_lists::ROWS,
     sprig_dicts::ROWS,
@@ -91,6 +91,7 @@ const SPRIG: [&[Row]; 7] = [
     convert::SPRIG,
     hash::SPRIG,
     path::ROWS,
+    regexes::SPRIG,
 ];
 /// consul-template's functions.
 const CONSUL: [&[Row]; 11] = [
@@ -107,11 +108,50 @@ const CONSUL: [&[Row]; 11] = [
     scratch::ROWS,
 ];
 
+/// sprig's functions that also exist with `must` in front; here both fail on bad input.
+const MUST: [&str; 26] = [
+    "append",
+    "chunk",
+    "compact",
+    "deepCopy",
+    "first",
+    "fromJson",
+    "has",
+    "initial",
+    "last",
+    "merge",
+    "mergeOverwrite",
+    "prepend",
+    "push",
+    "regexFind",
+    "regexFindAll",
+    "regexMatch",
+    "regexReplaceAll",
+    "regexReplaceAllLiteral",
+    "regexSplit",
+    "rest",
+    "reverse",
+    "slice",
+    "toJson",
+    "toPrettyJson",
+    "toRawJson",
+    "uniq",
+];
+
+fn add_sprig(table: &mut Table, prefix: &str) {
+    SPRIG.iter().for_each(|rows| add(table, prefix, rows));
+    for name in MUST {
+        if let Some(function) = table.get(&format!("{prefix}{name}")).copied() {
+            let (first, rest) = name.split_at(1);
+            table.insert(format!("{prefix}must{}{rest}", first.to_uppercase()), function);
+        }
+    }
+}
+
 static CONSUL_TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut table = Table::new();
     BUILTIN.iter().for_each(|rows| add(&mut table, "", rows));
-    SPRIG.iter().for_each(|rows| add(&mut table, "sprig_", rows));
-    add(&mut table, "sprig_", regexes::SPRIG);
+    add_sprig(&mut table, "sprig_");
     CONSUL.iter().for_each(|rows| add(&mut table, "", rows));
     table
 });
@@ -119,8 +159,7 @@ static CONSUL_TABLE: LazyLock<Table> = LazyLock::new(|| {
 static SPRIG_TABLE: LazyLock<Table> = LazyLock::new(|| {
     let mut table = Table::new();
     BUILTIN.iter().for_each(|rows| add(&mut table, "", rows));
-    SPRIG.iter().for_each(|rows| add(&mut table, "", rows));
-    add(&mut table, "", regexes::SPRIG);
+    add_sprig(&mut table, "");
     add(&mut table, "", environment::SPRIG);
     add(&mut table, "", strings::PROXY);
     table

@@ -2,18 +2,22 @@
 
 use std::net::IpAddr;
 
-use super::{Row, args};
+use super::{MANY, Row, args};
 use crate::context::Context;
 use crate::source::Interface;
 use crate::value::Value;
 
-pub(crate) const ROWS: &[Row] = &[("sockaddr", 1, 1, sockaddr)];
+pub(crate) const ROWS: &[Row] = &[("sockaddr", 1, MANY, sockaddr)];
 
 /// `GetPrivateIP`, `GetPrivateIPs`, `GetPublicIP`, `GetPublicIPs`, `GetInterfaceIP "name"`, `GetInterfaceIPs "name"`.
 ///
 /// An address that does not exist is the empty text. IPv4 comes first, the default route's interface before others.
 fn sockaddr(context: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
-    let text = args::text(a, 0)?;
+    let mut words = Vec::new();
+    for at in 0..a.len() {
+        words.push(args::text(a, at)?);
+    }
+    let text = words.join(" ");
     let mut words = text.split_whitespace();
     let name = words.next().unwrap_or_default();
     let argument = words.next().map(|word| word.trim_matches(['"', '`', '\'']));

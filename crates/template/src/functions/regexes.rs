@@ -14,13 +14,9 @@ pub(crate) const ROWS: &[Row] =
 
 pub(crate) const SPRIG: &[Row] = &[
     ("regexMatch", 2, 2, |_, a| matches(a, 0, 1)),
-    ("mustRegexMatch", 2, 2, |_, a| matches(a, 0, 1)),
     ("regexFind", 2, 2, find),
-    ("mustRegexFind", 2, 2, find),
     ("regexFindAll", 3, 3, find_all),
-    ("mustRegexFindAll", 3, 3, find_all),
     ("regexReplaceAll", 3, 3, |_, a| replace(a, 0, 1, 2, false)),
-    ("mustRegexReplaceAll", 3, 3, |_, a| replace(a, 0, 1, 2, false)),
     ("regexReplaceAllLiteral", 3, 3, |_, a| replace(a, 0, 1, 2, true)),
     ("regexSplit", 3, 3, split),
     ("regexQuoteMeta", 1, 1, |_, a| Ok(regex::escape(&args::text(a, 0)?).into())),

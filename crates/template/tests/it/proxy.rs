@@ -23,6 +23,12 @@ fn default_rules() {
 }
 
 #[test]
+fn absent_labels_are_empty_texts() {
+    let data = serde_json::json!({"Name": "a", "Labels": {}});
+    assert_eq!(rendered("[{{ index .Labels \"x\" }}] {{ .Labels.x }}", data), "[] <no value>");
+}
+
+#[test]
 fn dynamic_files() {
     let text = "{{ range $i, $e := until 3 }}router{{ $e }}:\n  rule: {{ printf \"Host(`h%d`)\" (add 1 $e) | quote }}\n{{ end }}";
     assert_eq!(
