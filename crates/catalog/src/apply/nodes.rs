@@ -1,0 +1,91 @@
+//! Nodes, and Consul's low-level registration.
+
+use baton_consul::wire::{CatalogDeregistration, CatalogRegistration, HealthCheck, Node, SERF_HEALTH, Status};
+
+use super::check_name;
+use crate::CatalogError;
+use crate::row::CheckRow;
+use crate::tx::Tx;
+
+impl Tx<'_> {
+    pub(super) fn node_up(&mut self, node: Node) -> Result<(), CatalogError> {
+        let name = node.node.clone();
+        self.upsert_node(node)?;
+        self.set_serf_health(&name, Status::Passing, "Agent alive and reachable");
+        Ok(())
+    }
+
+    pub(super) fn node_down(&mut self, node: &str) -> Result<(), CatalogError> {
+        if !self.state.nodes.contains_key(node) {
+            return Err(CatalogError::UnknownNode);
+        }
+        self.set_serf_health(node, Status::Critical, "Agent not live or unreachable");
+        Ok(())
+    }
+
+    fn set_serf_health(&mut self, node: &str, status: Status, output: &str) {
+        let check = HealthCheck {
+            node: node.to_owned(),
+            check_id: SERF_HEALTH.into(),
+            name: "Serf Health Status".into(),
+            status,
+            output: output.into(),
+            ..HealthCheck::default()
+        };
+        self.set_check(CheckRow { check, ..CheckRow::default() });
+    }
+
+    pub(super) fn upsert_node(&mut self, mut node: Node) -> Result<(), CatalogError> {
+        if node.node.is_empty() {
+            return Err(CatalogError::MissingNode);
+        }
+        check_name("node name", &node.node)?;
+        if node.address.is_empty() {
+            return Err(CatalogError::MissingAddress);
+        }
+        node.datacenter.clone_from(&self.state.datacenter);
+        for name in ["lan", "wan"] {
+            node.tagged_addresses.entry(name.into()).or_insert_with(|| node.address.clone());
+        }
+        self.set_node(node);
+        Ok(())
+    }
+
+    pub(super) fn register(&mut self, registration: CatalogRegistration) -> Result<(), CatalogError> {
+        let CatalogRegistration { id, node: name, address, tagged_addresses, node_meta: meta, .. } = registration;
+        if name.is_empty() {
+            return Err(CatalogError::MissingNode);
+        }
+        if !registration.skip_node_update || !self.state.nodes.contains_key(&name) {
+            let tagged = !tagged_addresses.is_empty();
+            let known = self.state.nodes.get(&name).filter(|known| !tagged && known.address == address);
+            let tagged_addresses = known.map_or(tagged_addresses, |known| known.tagged_addresses.clone());
+            self.upsert_node(Node { id, node: name.clone(), address, tagged_addresses, meta, ..Node::default() })?;
+        }
+        if let Some(service) = registration.service {
+            self.put_service(&name, service)?;
+        }
+        for mut check in registration.check.into_iter().chain(registration.checks) {
+            if check.node.is_empty() {
+                check.node.clone_from(&name);
+            }
+            self.put_plain_check(check)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn deregister(&mut self, target: &CatalogDeregistration) -> Result<(), CatalogError> {
+        if target.node.is_empty() {
+            return Err(CatalogError::MissingNode);
+        }
+        let on_node = |id: &String| (target.node.clone(), id.clone());
+        if !target.service_id.is_empty() {
+            self.delete_service(&on_node(&target.service_id));
+        } else if !target.check_id.is_empty() {
+            self.delete_check(&on_node(&target.check_id));
+        } else {
+            self.delete_node(&target.node);
+        }
+        Ok(())
+    }
+}

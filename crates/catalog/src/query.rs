@@ -1,0 +1,184 @@
+//! Reading the catalog. Every query is a plain function of the state; [`State::index_of`] tells what it waits for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use baton_consul::wire::{
+    Aggregate, CatalogService, CheckRegistration, HealthCheck, KvPair, Node, NodeService, ServiceEntry, Session,
+    UserEvent,
+};
+
+use crate::State;
+use crate::row::{OnNode, SessionRow};
+
+/// A check that somebody on its node has to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunnableCheck {
+    pub check_id: String,
+    pub registration: CheckRegistration,
+}
+
+impl State {
+    /// All nodes, by name.
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.values()
+    }
+
+    pub fn node(&self, name: &str) -> Option<&Node> {
+        self.nodes.get(name)
+    }
+
+    /// The services of a node, by id.
+    pub fn services_on<'a>(&'a self, node: &str) -> impl Iterator<Item = &'a NodeService> {
+        on_node(&self.services, node).map(|(_, service)| service)
+    }
+
+    pub fn service_on(&self, node: &str, id: &str) -> Option<&NodeService> {
+        self.services.get(&(node.to_owned(), id.to_owned()))
+    }
+
+    /// All checks of a node, of its services too, by id.
+    pub fn checks_on<'a>(&'a self, node: &str) -> impl Iterator<Item = &'a HealthCheck> {
+        on_node(&self.checks, node).map(|(_, row)| &row.check)
+    }
+
+    /// Checks on a node that are neither driven by heartbeats nor by their owner: HTTP, TCP, gRPC and script checks.
+    pub fn runnable_checks(&self, node: &str) -> Vec<RunnableCheck> {
+        let runnable = |(key, row): (&OnNode, &crate::row::CheckRow)| {
+            let registration = row.registration.clone().filter(|registration| registration.kind() != "ttl")?;
+            Some(RunnableCheck { check_id: key.1.clone(), registration: *registration })
+        };
+        on_node(&self.checks, node).filter_map(runnable).collect()
+    }
+
+    /// Every service name with the union of its instances' tags, in the order first met.
+    pub fn service_names(&self) -> BTreeMap<String, Vec<String>> {
+        self.service_names_where(|_| true)
+    }
+
+    /// As [`State::service_names`], only over instances on nodes that `accept`.
+    pub fn service_names_where(&self, accept: impl Fn(&Node) -> bool) -> BTreeMap<String, Vec<String>> {
+        let mut names = BTreeMap::new();
+        for (name, keys) in &self.instances {
+            for key in keys {
+                let (Some(node), Some(service)) = (self.nodes.get(&key.0), self.services.get(key)) else { continue };
+                if accept(node) {
+                    let tags: &mut Vec<String> = names.entry(name.clone()).or_default();
+                    for tag in &service.tags {
+                        if !tags.contains(tag) {
+                            tags.push(tag.clone());
+                        }
+                    }
+                }
+            }
+        }
+        names
+    }
+
+    /// The instances of a service with their nodes.
+    pub fn service_instances<'a>(&'a self, name: &str) -> impl Iterator<Item = (&'a Node, &'a NodeService)> {
+        let keys = self.instances.get(name).into_iter().flatten();
+        keys.filter_map(|key| Some((self.nodes.get(&key.0)?, self.services.get(key)?)))
+    }
+
+    pub fn catalog_service(&self, name: &str) -> Vec<CatalogService> {
+        self.service_instances(name).map(|(node, service)| CatalogService::new(node, service)).collect()
+    }
+
+    /// The instances of a service, each with the checks that count for it: its own and its node's.
+    pub fn health_service(&self, name: &str) -> Vec<ServiceEntry> {
+        let entry = |(node, service): (&Node, &NodeService)| ServiceEntry {
+            node: node.clone(),
+            service: service.clone(),
+            checks: self.checks_counting_for(&node.node, &service.id).cloned().collect(),
+        };
+        self.service_instances(name).map(entry).collect()
+    }
+
+    /// The checks of a service instance and those of its node.
+    pub fn checks_counting_for<'a>(&'a self, node: &str, service_id: &str) -> impl Iterator<Item = &'a HealthCheck> {
+        self.checks_on(node).filter(move |check| check.service_id.is_empty() || check.service_id == service_id)
+    }
+
+    /// The status of one instance over all checks that count for it.
+    pub fn service_status(&self, node: &str, service_id: &str) -> Aggregate {
+        Aggregate::of(self.checks_counting_for(node, service_id))
+    }
+
+    /// The checks that belong to instances of a service; not those of their nodes.
+    pub fn service_checks<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a HealthCheck> {
+        let nodes: BTreeSet<&str> = self.service_instances(name).map(|(node, _)| node.node.as_str()).collect();
+        nodes.into_iter().flat_map(|node| self.checks_on(node)).filter(move |check| check.service_name == name)
+    }
+
+    /// All checks of all nodes.
+    pub fn checks(&self) -> impl Iterator<Item = &HealthCheck> {
+        self.checks.values().map(|row| &row.check)
+    }
+
+    pub fn key(&self, key: &str) -> Option<&KvPair> {
+        self.kv.get(key)
+    }
+
+    /// All keys that start with `prefix`, in order.
+    pub fn keys_under<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a KvPair> {
+        let from = (Bound::Included(prefix), Bound::Unbounded);
+        self.kv.range::<str, _>(from).map(|(_, pair)| pair).take_while(move |pair| pair.key.starts_with(prefix))
+    }
+
+    /// Key names under `prefix`, those behind a further `separator` folded into one entry that ends with it.
+    pub fn key_names(&self, prefix: &str, separator: &str) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for pair in self.keys_under(prefix) {
+            let rest = &pair.key[prefix.len()..];
+            let name = match rest.find(separator).filter(|_| !separator.is_empty()) {
+                Some(at) => &pair.key[..prefix.len() + at + separator.len()],
+                None => &pair.key,
+            };
+            if names.last().is_none_or(|last| last != name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
+    }
+
+    pub fn session(&self, id: &str) -> Option<&Session> {
+        self.sessions.get(id).map(|row| &row.session)
+    }
+
+    pub fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.sessions.values().map(|row| &row.session)
+    }
+
+    /// Remembered user events, oldest first.
+    pub fn events(&self) -> impl Iterator<Item = &UserEvent> {
+        self.events.iter()
+    }
+
+    pub(crate) fn sessions_on(&self, node: &str) -> impl Iterator<Item = &SessionRow> {
+        self.sessions.values().filter(move |row| row.session.node == node)
+    }
+
+    pub(crate) fn service_names_on(&self, node: &str) -> BTreeSet<String> {
+        self.services_on(node).map(|service| service.service.clone()).collect()
+    }
+
+    pub(crate) fn service_keys_on(&self, node: &str) -> Vec<OnNode> {
+        on_node(&self.services, node).map(|(key, _)| key.clone()).collect()
+    }
+
+    pub(crate) fn check_keys_on(&self, node: &str) -> Vec<OnNode> {
+        on_node(&self.checks, node).map(|(key, _)| key.clone()).collect()
+    }
+
+    pub(crate) fn check_keys_of(&self, service: &OnNode) -> Vec<OnNode> {
+        let own = on_node(&self.checks, &service.0).filter(|(_, row)| row.check.service_id == service.1);
+        own.map(|(key, _)| key.clone()).collect()
+    }
+}
+
+fn on_node<'a, V>(map: &'a BTreeMap<OnNode, V>, node: &str) -> impl Iterator<Item = (&'a OnNode, &'a V)> {
+    let from = (node.to_owned(), String::new());
+    let node = node.to_owned();
+    map.range(from..).take_while(move |(key, _)| key.0 == node)
+}

@@ -1,0 +1,179 @@
+//! The catalog's content with its secondary indexes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use baton_consul::wire::{KvPair, Node, NodeService, UserEvent};
+
+use crate::row::{CheckRow, Entry, LockDelay, OnNode, SessionRow};
+use crate::{CatalogError, Now, Row};
+
+/// Everything the catalog knows. Change it with [`State::apply`], read it with the queries.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(crate) datacenter: String,
+    /// The index of the last command that changed something.
+    pub(crate) index: u64,
+    pub(crate) nodes: BTreeMap<String, Node>,
+    pub(crate) services: BTreeMap<OnNode, NodeService>,
+    pub(crate) checks: BTreeMap<OnNode, CheckRow>,
+    pub(crate) kv: BTreeMap<String, KvPair>,
+    pub(crate) sessions: BTreeMap<String, SessionRow>,
+    pub(crate) tombstones: BTreeMap<String, u64>,
+    pub(crate) lock_delays: BTreeMap<String, LockDelay>,
+    /// Index per table and per service name.
+    pub(crate) indexes: BTreeMap<String, u64>,
+    /// Service name → its instances.
+    pub(crate) instances: BTreeMap<String, BTreeSet<OnNode>>,
+    /// Session → the keys it holds.
+    pub(crate) held: BTreeMap<String, BTreeSet<String>>,
+    pub(crate) events: VecDeque<UserEvent>,
+    pub(crate) event_index: u64,
+}
+
+impl State {
+    pub fn new(datacenter: impl Into<String>) -> Self {
+        Self {
+            datacenter: datacenter.into(),
+            // Watchers read index 1 of a catalog in which nothing happened; the first change must be above it.
+            index: 1,
+            nodes: BTreeMap::new(),
+            services: BTreeMap::new(),
+            checks: BTreeMap::new(),
+            kv: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            tombstones: BTreeMap::new(),
+            lock_delays: BTreeMap::new(),
+            indexes: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            held: BTreeMap::new(),
+            events: VecDeque::new(),
+            event_index: 0,
+        }
+    }
+
+    /// Reads rows written by earlier commands. All clocks (TTLs, sessions, lock delays, removals) start anew at `now`,
+    /// so that nothing expires because the owner was down.
+    pub fn restore<'a>(
+        datacenter: impl Into<String>,
+        rows: impl IntoIterator<Item = (&'a str, &'a str, &'a [u8])>,
+        now: Now,
+    ) -> Result<Self, CatalogError> {
+        let mut state = Self::new(datacenter);
+        for (table, key, value) in rows {
+            state.put(Entry::restore(table, key, value, now)?);
+        }
+        state.index = state.indexes.values().copied().fold(1, u64::max);
+        Ok(state)
+    }
+
+    /// The whole durable state.
+    pub fn snapshot(&self) -> Vec<Row> {
+        fn each<'a, K: Clone + 'a, V: Clone + 'a>(
+            map: &'a BTreeMap<K, V>,
+            entry: fn(K, Option<V>) -> Entry,
+        ) -> impl Iterator<Item = Row> + 'a {
+            map.iter().map(move |(key, value)| entry(key.clone(), Some(value.clone())).row())
+        }
+        each(&self.nodes, Entry::Node)
+            .chain(each(&self.services, Entry::Service))
+            .chain(each(&self.checks, Entry::Check))
+            .chain(each(&self.kv, Entry::Kv))
+            .chain(each(&self.sessions, Entry::Session))
+            .chain(each(&self.tombstones, Entry::Tombstone))
+            .chain(each(&self.lock_delays, Entry::LockDelay))
+            .chain(each(&self.indexes, Entry::Index))
+            .collect()
+    }
+
+    /// Takes over a row that another copy of this catalog wrote at `index`; how a replica follows.
+    pub fn replicate(&mut self, row: &Row, index: u64, now: Now) -> Result<(), CatalogError> {
+        let entry = match &row.value {
+            Some(value) => Entry::restore(row.table, &row.key, value, now)?,
+            None => Entry::absent(row.table, &row.key)?,
+        };
+        self.put(entry);
+        self.index = self.index.max(index);
+        Ok(())
+    }
+
+    pub fn datacenter(&self) -> &str {
+        &self.datacenter
+    }
+
+    pub fn index(&self) -> u64 {
+        self.index
+    }
+
+    /// When [`crate::Command::Tick`] is next needed.
+    pub fn next_deadline(&self) -> Option<Now> {
+        let sessions = self.sessions.values().filter_map(|row| row.deadline);
+        let checks = self.checks.values().flat_map(|row| [row.ttl_deadline, row.removal()]).flatten();
+        let delays = self.lock_delays.values().map(|delay| delay.until);
+        sessions.chain(checks).chain(delays).min()
+    }
+
+    /// Writes an entry and returns what was there before: the inverse change.
+    pub(crate) fn put(&mut self, entry: Entry) -> Entry {
+        match entry {
+            Entry::Node(key, value) => Entry::Node(key.clone(), swap(&mut self.nodes, key, value)),
+            Entry::Service(key, value) => {
+                let name = value.as_ref().map(|service| service.service.clone());
+                let old = swap(&mut self.services, key.clone(), value);
+                relink(&mut self.instances, old.as_ref().map(|service| &service.service), name, &key);
+                Entry::Service(key, old)
+            }
+            Entry::Check(key, value) => Entry::Check(key.clone(), swap(&mut self.checks, key, value)),
+            Entry::Kv(key, value) => {
+                let holder = value.as_ref().map(|pair| pair.session.clone()).filter(|session| !session.is_empty());
+                let old = swap(&mut self.kv, key.clone(), value);
+                relink(&mut self.held, old.as_ref().map(|pair| &pair.session), holder, &key);
+                Entry::Kv(key, old)
+            }
+            Entry::Session(key, value) => Entry::Session(key.clone(), swap(&mut self.sessions, key, value)),
+            Entry::Tombstone(key, value) => Entry::Tombstone(key.clone(), swap(&mut self.tombstones, key, value)),
+            Entry::LockDelay(key, value) => Entry::LockDelay(key.clone(), swap(&mut self.lock_delays, key, value)),
+            Entry::Index(key, value) => Entry::Index(key.clone(), swap(&mut self.indexes, key, value)),
+        }
+    }
+
+    /// The entry now at the place that `entry` names.
+    pub(crate) fn current(&self, entry: &Entry) -> Entry {
+        match entry {
+            Entry::Node(key, _) => Entry::Node(key.clone(), self.nodes.get(key).cloned()),
+            Entry::Service(key, _) => Entry::Service(key.clone(), self.services.get(key).cloned()),
+            Entry::Check(key, _) => Entry::Check(key.clone(), self.checks.get(key).cloned()),
+            Entry::Kv(key, _) => Entry::Kv(key.clone(), self.kv.get(key).cloned()),
+            Entry::Session(key, _) => Entry::Session(key.clone(), self.sessions.get(key).cloned()),
+            Entry::Tombstone(key, _) => Entry::Tombstone(key.clone(), self.tombstones.get(key).copied()),
+            Entry::LockDelay(key, _) => Entry::LockDelay(key.clone(), self.lock_delays.get(key).cloned()),
+            Entry::Index(key, _) => Entry::Index(key.clone(), self.indexes.get(key).copied()),
+        }
+    }
+}
+
+fn swap<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) -> Option<V> {
+    match value {
+        Some(value) => map.insert(key, value),
+        None => map.remove(&key),
+    }
+}
+
+/// Moves `member` from the set of `old` to the set of `new`; empty sets disappear.
+fn relink<M: Ord + Clone>(
+    map: &mut BTreeMap<String, BTreeSet<M>>,
+    old: Option<&String>,
+    new: Option<String>,
+    member: &M,
+) {
+    if let Some(old) = old
+        && let Some(set) = map.get_mut(old)
+    {
+        set.remove(member);
+        if set.is_empty() {
+            map.remove(old);
+        }
+    }
+    if let Some(new) = new {
+        map.entry(new).or_default().insert(member.clone());
+    }
+}
