@@ -60,12 +60,34 @@ fn printf(_: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
     // The formatter is only reachable through a template of its own crate: one call, arguments as its data.
     let mut call = String::from("{{printf .F");
     let mut data = BTreeMap::from([(Arc::from("F"), gotmpl::Value::String(format.as_ref().into()))]);
+    let verbs = plain_verbs(&format);
     for (at, value) in a[1..].iter().enumerate() {
         let _ = write!(call, " .A{at}");
+        let value = match value {
+            // The formatter prints floats under %v unlike Go.
+            Value::Float(_) if verbs.get(at) == Some(&'v') => Value::from(value.to_string()),
+            value => value.clone(),
+        };
         data.insert(format!("A{at}").into(), value.to_fmt());
     }
     call.push_str("}}");
     gotmpl::execute(&call, &gotmpl::Value::Map(Arc::new(data))).map(Value::from).map_err(|error| error.to_string())
+}
+
+/// The verbs in the order of their arguments; none if the format picks arguments by number or takes widths from them.
+fn plain_verbs(format: &str) -> Vec<char> {
+    let mut verbs = Vec::new();
+    let mut rest = format;
+    while let Some(at) = rest.find('%') {
+        let spec = rest[at + 1..].trim_start_matches(|c: char| c.is_ascii_digit() || "+-# .".contains(c));
+        match spec.chars().next() {
+            Some('[' | '*') => return Vec::new(),
+            Some('%') | None => {}
+            Some(verb) => verbs.push(verb),
+        }
+        rest = spec.get(spec.chars().next().map_or(0, char::len_utf8)..).unwrap_or("");
+    }
+    verbs
 }
 
 /// The sum of the widths that a format asks for; too large a one is an error.

@@ -132,6 +132,10 @@ fn sprig_texts() {
 fn sprig_lists_dicts_numbers() {
     all(&[
         (
+            "{{sprig_mustFirst (sprig_list 1 2)}} {{sprig_mustRegexMatch \"a\" \"a\"}} {{sprig_mustToRawJson \"<\"}}",
+            "1 true \"<\"",
+        ),
+        (
             "{{$l := sprig_list 3 1 2}}{{sprig_first $l}} {{sprig_last $l}} {{sprig_rest $l}} {{sprig_initial $l}} {{sprig_sortAlpha $l}}",
             "3 2 [1 2] [3 1] [1 2 3]",
         ),

@@ -7,6 +7,11 @@ use crate::world::{World, all};
 #[test]
 fn actions() {
     all(&[
+        (
+            "{{1.5}} {{1e6}} {{123456.0}} {{0.00001}} {{sprig_list 2.0 1e7}} {{1e21}}",
+            "1.5 1e+06 123456 1e-05 [2 1e+07] 1e+21",
+        ),
+        ("{{printf \"%v|%5v|%s|%d%%|%v\" 1e6 1.5 \"a\" 3 (sprig_dict \"a\" 1e6)}}", "1e+06|  1.5|a|3%|map[a:1e+06]"),
         ("plain", "plain"),
         ("a {{- /* gone */ -}} b", "ab"),
         ("{{/* has }} inside */}}x", "x"),

@@ -60,7 +60,11 @@ impl Source for World {
     }
 
     fn environment(&self, name: &str) -> Option<String> {
-        (name == "meta.client_type").then(|| "edge".to_owned())
+        match name {
+            "meta.client_type" => Some("edge".to_owned()),
+            "node.unique.name" => Some("edge-1".to_owned()),
+            _ => None,
+        }
     }
 
     fn interfaces(&self) -> Vec<Interface> {
