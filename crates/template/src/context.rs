@@ -83,6 +83,6 @@ impl<'s> Context<'s> {
         if value.depth() > MAX_NESTING {
             return Err(format!("the result is nested deeper than {MAX_NESTING} levels"));
         }
-        self.work(value.weight())
+        self.work(value.breadth())
     }
 }

@@ -60,6 +60,19 @@ pub struct VariablePath {
     pub region: Option<String>,
 }
 
+/// Most names that [`missing_message`] spells out.
+const MAX_NAMED: usize = 3;
+
+/// The text of a pending task's event: `Missing: kv.block(a), kv.block(b), kv.block(c), and 2 more`.
+pub fn missing_message<'a>(missing: impl IntoIterator<Item = &'a Dependency>) -> String {
+    let names: std::collections::BTreeSet<String> = missing.into_iter().map(ToString::to_string).collect();
+    let mut parts: Vec<String> = names.iter().take(MAX_NAMED).cloned().collect();
+    if names.len() > MAX_NAMED {
+        parts.push(format!("and {} more", names.len() - MAX_NAMED));
+    }
+    format!("Missing: {}", parts.join(", "))
+}
+
 /// States that `service` accepts as its second argument.
 const STATES: [&str; 5] = ["any", "critical", "maintenance", "passing", "warning"];
 

@@ -7,6 +7,18 @@
 //! Three users: a job's `template` blocks ([`FunctionSet::ConsulTemplate`]), the proxy's dynamic files
 //! and a catalog's default rule ([`FunctionSet::Sprig`], [`render_value`]).
 //!
+//! | functions | module |
+//! |---|---|
+//! | Go's own: comparison, `len`, `index`, printing | `functions::compare`, `functions::format` |
+//! | keys, services, nodes, variables, files (each a [`Dependency`]) | `functions::catalog` |
+//! | `env`, `timestamp`, `sockaddr` | `functions::environment`, `functions::network` |
+//! | text and regular expressions | `functions::strings`, `functions::regexes` |
+//! | JSON, YAML, TOML, base64, numbers, digests | `functions::convert`, `functions::hash` |
+//! | membership, `loop`, grouping, merging, `scratch`, arithmetic | `functions::{list, grouping, scratch, math}` |
+//! | sprig: text, lists, dictionaries, numbers, paths | `functions::{sprig_strings, sprig_lists, sprig_dicts, sprig_math, path}` |
+//!
+//! [`functions::names`] lists them all; `docs/templates.md` says how they differ from consul-template's.
+//!
 //! Invariants: no template, however hostile, panics, hangs or fills the memory ([`limits`]); errors carry
 //! line and column; a rendering with a missing dependency gives no text.
 
@@ -27,7 +39,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use gotmpl::parse::ListNode;
 
-pub use dependency::{Dependency, ServiceQuery, VariablePath};
+pub use dependency::{Dependency, ServiceQuery, VariablePath, missing_message};
 pub use env_file::{EnvFileError, parse_env_file};
 pub use error::TemplateError;
 pub use functions::FunctionSet;

@@ -176,6 +176,17 @@ impl Value {
         }
     }
 
+    /// Bytes of a text, elements of a list, map or record, without what is inside them.
+    pub(crate) fn breadth(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len() + 1,
+            Self::List(list) => list.len() + 1,
+            Self::Map(map) => map.len() + 1,
+            Self::Record(record) => record.fields.len() + 1,
+            _ => 1,
+        }
+    }
+
     /// Levels of lists, maps and records in this value.
     pub fn depth(&self) -> usize {
         match self {

@@ -243,3 +243,21 @@ fn what_is_left_out_says_so() {
         assert!(world.error(text).contains(wanted), "{text}: {}", world.error(text));
     }
 }
+
+#[test]
+fn the_event_names_three() {
+    let missing = |text: &str| missing_message(&World::default().try_render(text).unwrap().missing);
+    assert_eq!(missing("{{key \"b\"}}{{key \"a\"}}"), "Missing: kv.block(a), kv.block(b)");
+    assert_eq!(
+        missing("{{range split \",\" \"a,b,c,d,e\"}}{{key .}}{{end}}"),
+        "Missing: kv.block(a), kv.block(b), kv.block(c), and 2 more"
+    );
+}
+
+#[test]
+fn a_large_list_may_be_asked_often() {
+    let instances = (0..400).map(|at| instance(&format!("node-{at:04}"), "id", "passing", &["http", "edge"])).collect();
+    let world = World::default().with(query("web", &[]), Data::Instances(instances));
+    let text = "{{$all := service \"web\"}}{{range $i, $e := $all}}{{if ne (add $i 1) (len $all)}}{{(index $all $i).Port}},{{end}}{{end}}";
+    assert_eq!(world.render(text), "80,".repeat(399));
+}
