@@ -1,0 +1,153 @@
+//! Allocations after they were placed: what clients report, what operators ask.
+
+use std::collections::BTreeMap;
+
+use baton_model::alloc::{AllocDeploymentStatus, AllocState, NetworkStatus};
+use baton_model::eval::trigger;
+use baton_model::task::TaskState;
+use baton_model::{AllocClientStatus, AllocDesiredStatus, Allocation, Evaluation, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::draft::Draft;
+use crate::error::ServerError;
+use crate::eval;
+
+/// Most reports accepted in one request.
+pub const UPDATES_MAX: usize = 1024;
+
+/// What a client may say about an allocation. Nothing else of it changes by a report.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct AllocReport {
+    #[serde(rename = "ID")]
+    pub id: String,
+    pub client_status: AllocClientStatus,
+    pub client_description: String,
+    pub task_states: BTreeMap<String, TaskState>,
+    pub deployment_status: Option<AllocDeploymentStatus>,
+    pub network_status: Option<NetworkStatus>,
+    /// Baton: the task stored its listeners and can hand them to a successor.
+    pub handover: bool,
+}
+
+impl From<&Allocation> for AllocReport {
+    fn from(alloc: &Allocation) -> Self {
+        Self {
+            id: alloc.id.clone(),
+            client_status: alloc.client_status,
+            client_description: alloc.client_description.clone(),
+            task_states: alloc.task_states.clone(),
+            deployment_status: alloc.deployment_status.clone(),
+            network_status: alloc.network_status.clone(),
+            handover: alloc.handover,
+        }
+    }
+}
+
+/// Takes the reports of one node. Reports about allocations that are gone, or not of this node, are passed over.
+pub(crate) fn report(draft: &mut Draft, node_id: &str, reports: Vec<AllocReport>) -> Result<(), ServerError> {
+    if draft.node(node_id).is_none() {
+        return Err(ServerError::not_found("node not found"));
+    }
+    if reports.len() > UPDATES_MAX {
+        return Err(ServerError::invalid(format!(
+            "{} reports in one request, the limit is {UPDATES_MAX}",
+            reports.len()
+        )));
+    }
+    let mut evaluate: BTreeMap<String, &'static str> = BTreeMap::new();
+    for report in reports {
+        let Some(old) = draft.alloc(&report.id).cloned() else { continue };
+        if old.node_id != node_id {
+            continue;
+        }
+        let mut alloc = merge(&old, report, draft.now);
+        if alloc == *old {
+            continue;
+        }
+        if !old.client_terminal() && alloc.client_terminal() && !alloc.server_terminal() && wants_replacement(&alloc) {
+            evaluate.insert(alloc.job_id.clone(), trigger::ALLOC_FAILURE);
+        }
+        if old.client_status == AllocClientStatus::Unknown && alloc.client_status == AllocClientStatus::Running {
+            evaluate.insert(alloc.job_id.clone(), trigger::RECONNECT);
+        }
+        if alloc.client_status != old.client_status {
+            alloc.alloc_states.extend(reconnect_trace(&old, &alloc, draft.now));
+        }
+        let settled = alloc.deployment_health() == Some(true) && old.deployment_health() != Some(true);
+        let successor = (settled && !alloc.succeeds.is_empty()).then(|| alloc.succeeds.clone());
+        draft.put_alloc(alloc, "AllocationUpdated");
+        if let Some(predecessor) = successor {
+            hand_over(draft, &predecessor);
+        }
+    }
+    for (job_id, why) in evaluate {
+        eval::create(draft, &job_id, why);
+    }
+    Ok(())
+}
+
+fn merge(old: &Allocation, report: AllocReport, now: Timestamp) -> Allocation {
+    let mut alloc = old.clone();
+    alloc.client_status = report.client_status;
+    alloc.client_description = report.client_description;
+    alloc.task_states = report.task_states;
+    alloc.network_status = report.network_status.or(alloc.network_status);
+    alloc.handover = report.handover;
+    if let Some(reported) = report.deployment_status.filter(|reported| reported.healthy.is_some()) {
+        let canary = old.is_canary();
+        let status = alloc.deployment_status.get_or_insert_default();
+        if status.healthy != reported.healthy {
+            status.healthy = reported.healthy;
+            status.timestamp = if reported.timestamp.is_never() { now } else { reported.timestamp };
+        }
+        status.canary = canary;
+    }
+    alloc
+}
+
+/// The history of the status is kept only around a disconnection.
+fn reconnect_trace(old: &Allocation, new: &Allocation, now: Timestamp) -> Option<AllocState> {
+    let concerns = old.client_status == AllocClientStatus::Unknown || new.client_status == AllocClientStatus::Unknown;
+    concerns.then(|| AllocState {
+        field: "ClientStatus".to_owned(),
+        value: new.client_status.as_str().to_owned(),
+        time: now,
+    })
+}
+
+/// A finished batch task is done; anything else that ended is missed.
+fn wants_replacement(alloc: &Allocation) -> bool {
+    let batch = alloc.job.as_ref().is_some_and(|job| job.job_type.is_batch());
+    !(batch && alloc.client_status == AllocClientStatus::Complete)
+}
+
+/// The successor has the listeners and is healthy: the predecessor may end.
+fn hand_over(draft: &mut Draft, predecessor: &str) {
+    let Some(old) = draft.alloc(predecessor).cloned() else { return };
+    if old.server_terminal() {
+        return;
+    }
+    let stopped = Allocation {
+        desired_status: AllocDesiredStatus::Stop,
+        desired_description: "alloc is being updated due to job update".to_owned(),
+        alloc_modify_index: draft.next_index(),
+        ..(*old).clone()
+    };
+    draft.put_alloc(stopped, "AllocationUpdated");
+}
+
+/// `alloc stop`: its place is taken by another one.
+pub(crate) fn stop(draft: &mut Draft, alloc_id: &str, no_shutdown_delay: bool) -> Result<Evaluation, ServerError> {
+    let mut alloc = Allocation::clone(draft.alloc(alloc_id).ok_or_else(|| ServerError::not_found("alloc not found"))?);
+    alloc.desired_transition.migrate = Some(true);
+    if no_shutdown_delay {
+        alloc.desired_transition.no_shutdown_delay = Some(true);
+    }
+    let job = draft.job(&alloc.job_id).cloned().or_else(|| alloc.job.clone());
+    let job = job.ok_or_else(|| ServerError::not_found("job not found"))?;
+    draft.put_alloc(alloc, "AllocationUpdateDesiredStatus");
+    let eval = eval::of_job(&job, trigger::ALLOC_STOP);
+    draft.put_eval(eval.clone());
+    Ok(eval)
+}

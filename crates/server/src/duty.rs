@@ -1,0 +1,133 @@
+//! What the server does by itself: process evaluations, watch deployments and drains, expire nodes, collect garbage,
+//! let the catalog's clocks run.
+//!
+//! Each duty is a task that looks at the newest state, does what is due, says when something will be due next, and
+//! sleeps until then or until the state changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use baton_model::Timestamp;
+use tokio::time::Instant;
+
+use crate::error::ServerError;
+use crate::server::Server;
+use crate::state::State;
+use crate::{eval, gc, node};
+
+/// Pause after a duty failed (a full disk, say) before it tries again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What a look at the state led to.
+pub(crate) enum Next {
+    /// Something was done; look again.
+    Again,
+    /// Nothing to do until the state changes.
+    Change,
+    /// Nothing to do until then, or until the state changes.
+    At(Instant),
+}
+
+impl Next {
+    fn at(server: &Server, deadline: Option<Timestamp>) -> Self {
+        deadline.map_or(Self::Change, |deadline| {
+            let wait = deadline.since(server.now()).to_std();
+            Self::At(Instant::now() + wait)
+        })
+    }
+}
+
+pub(crate) fn start(server: &Server) {
+    server.spawn(drive(server.clone(), "evaluations", async |server, state| evaluations(server, state).await));
+    server.spawn(drive(server.clone(), "heartbeats", async |server, state| heartbeats(server, state).await));
+    server.spawn(drive(server.clone(), "catalog", async |server, state| catalog(server, state).await));
+    server.spawn(collect_garbage(server.clone()));
+}
+
+async fn drive<F>(server: Server, name: &'static str, look: F)
+where
+    F: AsyncFn(&Server, &State) -> Result<Next, ServerError>,
+{
+    let mut states = server.watch();
+    loop {
+        let state = Arc::clone(&states.borrow_and_update());
+        let next = match look(&server, &state).await {
+            Ok(next) => next,
+            Err(ServerError::Stopped) => return,
+            Err(error) => {
+                tracing::warn!(%error, duty = name, "will be tried again");
+                tokio::time::sleep(RETRY).await;
+                Next::Again
+            }
+        };
+        let changed = match next {
+            Next::Again => continue,
+            Next::Change => states.changed().await,
+            Next::At(time) => tokio::select! {
+                changed = states.changed() => changed,
+                () = tokio::time::sleep_until(time) => Ok(()),
+            },
+        };
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+async fn evaluations(server: &Server, state: &State) -> Result<Next, ServerError> {
+    let now = server.now();
+    let Some(id) = eval::next_due(state, now) else {
+        return Ok(Next::at(server, eval::next_deadline(state)));
+    };
+    let due = id.clone();
+    match server.write("processing an evaluation", move |draft| eval::process(draft, &due)).await {
+        Ok(_) => {}
+        Err(ServerError::Internal(_)) => {
+            let why = "the scheduler failed on it; see the agent's log";
+            server.write("failing an evaluation", move |draft| eval::fail(draft, &id, why)).await?;
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(Next::Again)
+}
+
+async fn heartbeats(server: &Server, state: &State) -> Result<Next, ServerError> {
+    let now = Instant::now();
+    let expected = state.nodes().filter(|node| node.status == baton_model::node::NodeStatus::Ready);
+    let mut next: Option<Instant> = None;
+    for one in expected {
+        let deadline = server.heartbeat_deadline(&one.id);
+        if deadline <= now {
+            let id = one.id.clone();
+            tracing::warn!(node = %one.name, "heartbeat missed");
+            server.write("marking a node as down", move |draft| node::expire(draft, &id)).await?;
+            return Ok(Next::Again);
+        }
+        next = Some(next.map_or(deadline, |next| next.min(deadline)));
+    }
+    Ok(next.map_or(Next::Change, Next::At))
+}
+
+async fn catalog(server: &Server, state: &State) -> Result<Next, ServerError> {
+    let Some(deadline) = state.catalog().next_deadline() else { return Ok(Next::Change) };
+    let wait = deadline.saturating_sub(server.catalog_now());
+    if !wait.is_zero() {
+        return Ok(Next::At(Instant::now() + wait));
+    }
+    server.catalog_apply(baton_catalog::Command::Tick).await?;
+    Ok(Next::Again)
+}
+
+async fn collect_garbage(server: Server) {
+    let limits = server.config().gc;
+    let mut ticks = tokio::time::interval(limits.interval.max(RETRY));
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        match server.write("collecting garbage", move |draft| gc::collect(draft, &limits)).await {
+            Ok(_) => {}
+            Err(ServerError::Stopped) => return,
+            Err(error) => tracing::warn!(%error, "garbage not collected"),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Puts the scheduler's questions to the state.
+
+use std::collections::BTreeSet;
+
+use baton_model::plan::Plan;
+use baton_model::{Allocation, Evaluation, Job, Node, Timestamp, id};
+use baton_scheduler::{SchedulerConfig, Snapshot};
+
+use crate::state::State;
+
+/// What the scheduler makes of `job` (which need not be the registered one) for `eval`.
+pub(crate) fn plan(state: &State, job: Option<&Job>, eval: &Evaluation, now: Timestamp) -> Plan {
+    let allocs: Vec<Allocation> = state.allocs_of_job(&eval.job_id).map(|alloc| (**alloc).clone()).collect();
+    let nodes: Vec<Node> = state.nodes().map(|node| (**node).clone()).collect();
+    let node_allocs: Vec<Allocation> =
+        state.allocs().filter(|alloc| !alloc.client_terminal()).map(|alloc| (**alloc).clone()).collect();
+    baton_scheduler::schedule(Snapshot {
+        job,
+        job_id: &eval.job_id,
+        allocs: &allocs,
+        nodes: &nodes,
+        node_allocs: &node_allocs,
+        deployment: state.latest_deployment(&eval.job_id).map(|deployment| &**deployment),
+        eval,
+        now,
+        config: &SchedulerConfig::default(),
+        holds: &BTreeSet::new(),
+        ids: &mut id::new,
+    })
+}
