@@ -1,0 +1,74 @@
+//! What this binary is when started again with `BATON_TEST_ROLE`.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A test that returns at once, unless the binary was started in a role.
+#[test]
+fn role() {
+    match std::env::var("BATON_TEST_ROLE").as_deref() {
+        Ok("keeper") => keeper(),
+        Ok("storer") => server(None),
+        Ok("successor") => server(Some(())),
+        _ => {}
+    }
+}
+
+fn keeper() {
+    let dir = PathBuf::from(std::env::var_os("KEEPER_DIR").unwrap());
+    let die_with = std::env::var("KEEPER_DIE_WITH").ok().map(|pid| pid.parse().unwrap());
+    let remove_dir = std::env::var_os("KEEPER_REMOVE_DIR").map(PathBuf::from);
+    let options = baton_keeper::Options { socket: dir.join("keeper.sock"), dir, die_with, remove_dir };
+    match baton_keeper::run(options) {
+        Ok(()) => std::process::exit(0),
+        Err(error) => {
+            eprintln!("{error}");
+            std::process::exit(1)
+        }
+    }
+}
+
+/// A server that stores its listener and says `READY=1`; with `inherit` it takes the listener from LISTEN_FDS. Answers each
+/// connection with its name and process id.
+#[allow(unsafe_code)]
+fn server(inherit: Option<()>) {
+    let listener = match inherit {
+        None => TcpListener::bind("127.0.0.1:0").unwrap(),
+        Some(()) => {
+            assert_eq!(std::env::var("LISTEN_FDS").unwrap(), "1");
+            assert_eq!(std::env::var("LISTEN_FDNAMES").unwrap(), "web.0");
+            assert_eq!(std::env::var("LISTEN_PID").unwrap(), std::process::id().to_string());
+            // SAFETY: descriptor 3 is ours by socket activation, just checked.
+            TcpListener::from(unsafe { OwnedFd::from_raw_fd(3) })
+        }
+    };
+    println!("port {}", listener.local_addr().unwrap().port());
+    std::io::stdout().flush().unwrap();
+    let socket = UnixDatagram::unbound().unwrap();
+    socket.connect(std::env::var_os("NOTIFY_SOCKET").unwrap()).unwrap();
+    send_fd(&socket, b"FDSTORE=1\nFDNAME=web.0", &listener);
+    socket.send(b"READY=1\nSTATUS=serving\nX-BATON-RELOAD=full").unwrap();
+    let name = std::env::var("SERVER_NAME").unwrap();
+    for stream in listener.incoming() {
+        let mut stream = stream.unwrap();
+        let mut line = String::new();
+        BufReader::new(&stream).read_line(&mut line).unwrap();
+        let _ = writeln!(stream, "{name} {}", std::process::id());
+        if line.trim() == "die" {
+            std::thread::sleep(Duration::from_millis(10));
+            std::process::abort();
+        }
+    }
+}
+
+fn send_fd(socket: &UnixDatagram, text: &[u8], fd: &impl AsFd) {
+    use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+    use std::os::fd::AsRawFd;
+    let fds = [fd.as_fd().as_raw_fd()];
+    let payload = [std::io::IoSlice::new(text)];
+    sendmsg::<()>(socket.as_raw_fd(), &payload, &[ControlMessage::ScmRights(&fds)], MsgFlags::empty(), None).unwrap();
+}
