@@ -30,6 +30,7 @@ mod error;
 mod exec;
 pub mod functions;
 pub mod limits;
+mod print;
 mod source;
 mod syntax;
 mod time_layout;
