@@ -1,4 +1,34 @@
 //! Which allocations a job should have, and where.
+//!
+//! [`schedule`] is one pure function from a [`Snapshot`] of the cluster to a [`Plan`](baton_model::plan::Plan) that leaves no
+//! choice open: nodes, port numbers, names, deployments, later evaluations, and the reasons why something finds no place. The
+//! same snapshot always gives the same plan. Around it stand further pure cores that others drive: [`deployment`] watches a
+//! roll-out, [`explain`] says what each node thinks of a group, [`restart`] and [`health`] are used by the runner.
+//!
+//! Nothing here reads a clock, draws a random number or does I/O: time, ids and randomness are arguments.
 
+pub mod deployment;
+pub mod explain;
+mod feasible;
+mod fit;
 pub mod health;
+mod ledger;
+mod place;
+mod planner;
+pub mod ports;
+mod rank;
+mod reconcile;
 pub mod restart;
+mod service;
+mod snapshot;
+pub mod update;
+
+use baton_model::plan::Plan;
+
+pub use place::Verdict;
+pub use snapshot::{Algorithm, SchedulerConfig, Snapshot};
+
+/// Plans what one evaluation asks for.
+pub fn schedule(snapshot: Snapshot<'_>) -> Plan {
+    service::plan(snapshot)
+}

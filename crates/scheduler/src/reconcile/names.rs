@@ -1,0 +1,59 @@
+//! The indices in `job.group[index]`: the lowest free one is given, the highest is taken away first.
+
+use std::collections::BTreeSet;
+
+use baton_model::Allocation;
+
+/// The indices in use in one group.
+pub(super) struct Names<'a> {
+    job_id: &'a str,
+    group: &'a str,
+    used: BTreeSet<usize>,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn of<'b>(job_id: &'a str, group: &'a str, allocs: impl Iterator<Item = &'b Allocation>) -> Self {
+        Self { job_id, group, used: allocs.filter_map(Allocation::index).collect() }
+    }
+
+    /// The lowest free name, which is then in use.
+    pub(super) fn next(&mut self) -> String {
+        let index = (0..).find(|index| !self.used.contains(index)).unwrap_or_default();
+        self.used.insert(index);
+        Allocation::make_name(self.job_id, self.group, index)
+    }
+
+    /// Takes away the `count` highest names in use.
+    pub(super) fn highest(&mut self, count: usize) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for _ in 0..count {
+            let Some(index) = self.used.pop_last() else { break };
+            names.insert(Allocation::make_name(self.job_id, self.group, index));
+        }
+        names
+    }
+
+    /// Frees the names of these allocations.
+    pub(super) fn release<'b>(&mut self, allocs: impl Iterator<Item = &'b Allocation>) {
+        for index in allocs.filter_map(Allocation::index) {
+            self.used.remove(&index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lowest_given_highest_taken() {
+        let allocs: Vec<Allocation> = [0, 2, 5]
+            .map(|index| Allocation { name: Allocation::make_name("j", "g", index), ..Allocation::default() })
+            .into();
+        let mut names = Names::of("j", "g", allocs.iter());
+        assert_eq!((names.next(), names.next()), ("j.g[1]".into(), "j.g[3]".into()));
+        assert_eq!(names.highest(2), BTreeSet::from(["j.g[3]".to_owned(), "j.g[5]".to_owned()]));
+        names.release(allocs[..1].iter());
+        assert_eq!(names.next(), "j.g[0]");
+    }
+}

@@ -1,0 +1,79 @@
+//! Pairs of an old allocation and the successor that takes over from it on the same node.
+//!
+//! While a successor lives, the pair counts as one and the old one is left alone; once the successor is proven, the old one
+//! is stopped. A successor that failed gives the place back to the old one, which is then replaced stop-first.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use baton_model::{AllocClientStatus, Allocation, Job, TaskGroup};
+
+use super::{Changes, StopChange, description};
+use crate::snapshot::Snapshot;
+use crate::update::{self, Change};
+
+/// A group's allocations with the pairs resolved.
+pub(super) struct Successions<'a> {
+    /// Those that the rest of the reconciliation looks at: one of each pair.
+    pub(super) remaining: Vec<&'a Allocation>,
+    /// By the id of an old allocation that still runs: the successor that failed or is outdated.
+    pub(super) former: BTreeMap<&'a str, &'a Allocation>,
+    /// By the id of a living successor: the old allocation beside it.
+    pub(super) beside: BTreeMap<&'a str, &'a Allocation>,
+}
+
+pub(super) fn resolve<'a>(
+    snapshot: &Snapshot<'a>,
+    job: &Job,
+    group: &TaskGroup,
+    allocs: Vec<&'a Allocation>,
+    changes: &mut Changes<'a>,
+) -> Successions<'a> {
+    let (mut former, mut beside) = (BTreeMap::new(), BTreeMap::new());
+    let mut set_aside = BTreeSet::new();
+    for successor in &allocs {
+        if successor.succeeds.is_empty() || successor.server_terminal() {
+            continue;
+        }
+        let Some(old) = allocs.iter().find(|old| old.id == successor.succeeds && !old.terminal()) else { continue };
+        let outdated = matches!(update::change(successor, job, group), Change::Destructive(_));
+        if successor.client_terminal() || outdated {
+            former.insert(old.id.as_str(), *successor);
+            set_aside.insert(successor.id.as_str());
+        } else {
+            set_aside.insert(old.id.as_str());
+            beside.insert(successor.id.as_str(), *old);
+            stop_old(snapshot, old, successor, changes);
+        }
+    }
+    let remaining = allocs.into_iter().filter(|alloc| !set_aside.contains(alloc.id.as_str())).collect();
+    Successions { remaining, former, beside }
+}
+
+fn stop_old<'a>(snapshot: &Snapshot<'a>, old: &'a Allocation, successor: &Allocation, changes: &mut Changes<'a>) {
+    let node_up = snapshot.node(&old.node_id).is_some_and(|node| node.status != baton_model::node::NodeStatus::Down);
+    let leaves = |alloc: &Allocation| alloc.desired_transition.migrate == Some(true);
+    let stop = if !node_up {
+        Some((description::LOST, Some(AllocClientStatus::Lost)))
+    } else if leaves(old) || leaves(successor) {
+        Some((description::MIGRATING, None))
+    } else if proven(successor) {
+        Some((description::UPDATING, None))
+    } else {
+        None
+    };
+    if let Some((description, client_status)) = stop {
+        changes.stops.push(StopChange { alloc: old, description, client_status });
+    }
+}
+
+/// Healthy by its deployment; without one, running with the listeners in its hands.
+fn proven(successor: &Allocation) -> bool {
+    match successor.deployment_health() {
+        Some(healthy) => healthy,
+        None => {
+            successor.deployment_id.is_empty()
+                && successor.client_status == AllocClientStatus::Running
+                && successor.handover
+        }
+    }
+}
