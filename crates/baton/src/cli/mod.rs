@@ -2,6 +2,8 @@
 
 pub mod api;
 pub mod argv;
+pub mod host;
+pub mod jobfile;
 pub mod logging;
 pub mod monitor;
 pub mod resolve;

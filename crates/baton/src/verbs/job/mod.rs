@@ -2,7 +2,7 @@
 
 pub mod allocs;
 pub mod deployments;
-pub mod file;
+pub mod diff;
 pub mod history;
 pub mod inspect;
 pub mod plan;

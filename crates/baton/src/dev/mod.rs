@@ -1,0 +1,2 @@
+mod infer;
+mod occupied;

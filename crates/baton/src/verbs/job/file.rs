@@ -1,1 +1,0 @@
-//! Reading a job file from disk, standard input or its text, with variables.
