@@ -1,0 +1,541 @@
+//! The evaluator.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use crate::diagnostic::{Flaw, Span, suggestion};
+use crate::eval::{Host, Number, Value};
+use crate::functions;
+use crate::syntax::ast::{Expr, ExprKind, ForExpr, Operator, Part, Step, StepKind};
+
+/// Work that one file may cause: values copied, iterations, function calls.
+const MAX_WORK: u64 = 20_000_000;
+
+/// Names that expressions can refer to; a child scope sees its parents'.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    names: &'a [(&'a str, &'a Value)],
+    parent: Option<&'a Scope<'a>>,
+}
+
+impl<'a> Scope<'a> {
+    pub(crate) fn new(names: &'a [(&'a str, &'a Value)]) -> Self {
+        Self { names, parent: None }
+    }
+
+    pub(crate) fn child(&'a self, names: &'a [(&'a str, &'a Value)]) -> Scope<'a> {
+        Scope { names, parent: Some(self) }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        let found = self.names.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| *value);
+        found.or_else(|| self.parent.and_then(|parent| parent.get(name)))
+    }
+}
+
+/// Evaluates expressions of one text.
+pub(crate) struct Evaluator<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) host: &'a dyn Host,
+    pub(crate) work: &'a Cell<u64>,
+}
+
+impl Evaluator<'_> {
+    pub(crate) fn eval(&self, expr: &Expr, scope: &Scope<'_>) -> Result<Value, Flaw> {
+        self.spend(1, expr.span)?;
+        match &expr.kind {
+            ExprKind::Literal(value) => {
+                self.spend(value.weight(), expr.span)?;
+                Ok(value.clone())
+            }
+            ExprKind::Parenthesis(inner) => self.eval(inner, scope),
+            ExprKind::Template(parts) => self.template(parts, expr.span, scope),
+            ExprKind::Tuple(items) => {
+                items.iter().map(|item| self.eval(item, scope)).collect::<Result<_, _>>().map(Value::List)
+            }
+            ExprKind::Object(items) => {
+                let mut out = BTreeMap::new();
+                for (key, value) in items {
+                    let name = self.eval(key, scope)?.to_text().map_err(|why| {
+                        Flaw::new(key.span, "Incorrect key type", format!("Can't use this value as a key: {why}."))
+                    })?;
+                    out.insert(name, self.eval(value, scope)?);
+                }
+                Ok(Value::Map(out))
+            }
+            ExprKind::Variable(name) => match scope.get(name) {
+                Some(value) => {
+                    self.spend(value.weight(), expr.span)?;
+                    Ok(value.clone())
+                }
+                None => Ok(Value::String(format!("${{{name}}}"))),
+            },
+            ExprKind::Traversal { base, steps } => self.traversal(base, steps, scope),
+            ExprKind::Conditional { test, yes, no } => self.conditional(expr.span, test, yes, no, scope),
+            ExprKind::Call { name, name_span, args, expand } => self.call(expr, name, *name_span, args, *expand, scope),
+            ExprKind::Unary { negate, operand } => self.unary(*negate, operand, scope),
+            ExprKind::Binary { operator, left, right } => self.binary(expr.span, *operator, left, right, scope),
+            ExprKind::For(parts) => self.for_expr(parts, scope),
+            ExprKind::Embedded { text, expr: inner } => {
+                let embedded = Evaluator { text, host: self.host, work: self.work };
+                embedded.eval(inner, scope).map_err(|flaw| Flaw { span: expr.span, ..flaw })
+            }
+        }
+    }
+
+    pub(crate) fn spend(&self, work: u64, span: Span) -> Result<(), Flaw> {
+        let spent = self.work.get().saturating_add(work);
+        self.work.set(spent);
+        if spent > MAX_WORK {
+            return Err(Flaw::new(span, "Too much work", "Evaluating this file takes more steps than are allowed."));
+        }
+        Ok(())
+    }
+
+    fn slice(&self, start: usize, end: usize) -> &str {
+        self.text.get(start..end).unwrap_or_default()
+    }
+
+    fn template(&self, parts: &[Part], span: Span, scope: &Scope<'_>) -> Result<Value, Flaw> {
+        if let [Part::Interpolation { expr, span }] = parts {
+            return self.interpolation(expr, *span, scope);
+        }
+        let mut out = String::new();
+        self.render(parts, scope, &mut out)?;
+        self.spend((out.len() / 16) as u64, span)?;
+        Ok(Value::String(out))
+    }
+
+    /// An unknown reference keeps its spelling, inner spaces included.
+    fn interpolation(&self, expr: &Expr, span: Span, scope: &Scope<'_>) -> Result<Value, Flaw> {
+        if is_unknown_reference(expr, scope) {
+            let inner = self.slice(span.start + 2, span.end.saturating_sub(1));
+            let inner = inner.strip_prefix('~').unwrap_or(inner);
+            let inner = inner.strip_suffix('~').unwrap_or(inner);
+            return Ok(Value::String(format!("${{{inner}}}")));
+        }
+        self.eval(expr, scope)
+    }
+
+    fn render(&self, parts: &[Part], scope: &Scope<'_>, out: &mut String) -> Result<(), Flaw> {
+        for part in parts {
+            match part {
+                Part::Literal(text) => {
+                    self.spend((text.len() / 16) as u64, Span::default())?;
+                    out.push_str(text);
+                }
+                Part::Interpolation { expr, span } => {
+                    let text = match self.interpolation(expr, *span, scope)? {
+                        Value::Null => {
+                            return Err(Flaw::new(
+                                expr.span,
+                                "Invalid template interpolation value",
+                                "The expression result is null. Cannot include a null value in a string template.",
+                            ));
+                        }
+                        value => value.to_text().map_err(|_| {
+                            let detail = "Cannot include the given value in a string template: string required.";
+                            Flaw::new(expr.span, "Invalid template interpolation value", detail)
+                        })?,
+                    };
+                    out.push_str(&text);
+                }
+                Part::If { test, yes, no } => {
+                    let chosen = if self.condition(test, scope)? { yes } else { no };
+                    self.render(chosen, scope, out)?;
+                }
+                Part::For { key_name, value_name, collection, body } => {
+                    for (key, value) in self.items(collection, scope)? {
+                        self.spend(1, collection.span)?;
+                        let mut names = vec![(value_name.as_str(), &value)];
+                        if let Some(name) = key_name {
+                            names.push((name.as_str(), &key));
+                        }
+                        self.render(body, &scope.child(&names), out)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn condition(&self, test: &Expr, scope: &Scope<'_>) -> Result<bool, Flaw> {
+        let value = self.eval(test, scope)?;
+        if value == Value::Null {
+            return Err(Flaw::new(
+                test.span,
+                "Null condition",
+                "The condition value is null. Conditions must either be true or false.",
+            ));
+        }
+        value.to_bool().map_err(|why| {
+            Flaw::new(
+                test.span,
+                "Incorrect condition type",
+                format!("The condition expression must be of type bool: {why}."),
+            )
+        })
+    }
+
+    fn conditional(&self, span: Span, test: &Expr, yes: &Expr, no: &Expr, scope: &Scope<'_>) -> Result<Value, Flaw> {
+        let test = self.condition(test, scope)?;
+        let (chosen, other) = if test { (yes, no) } else { (no, yes) };
+        let chosen = self.eval(chosen, scope)?;
+        let Ok(other) = self.eval(other, scope) else { return Ok(chosen) };
+        match (&chosen, &other) {
+            (Value::Null, _) | (_, Value::Null) => Ok(chosen),
+            (Value::List(_), Value::List(_)) | (Value::Map(_), Value::Map(_)) => Ok(chosen),
+            (a, b) if a.kind() == b.kind() => Ok(chosen),
+            (a, b) if a.is_primitive() && b.is_primitive() => chosen
+                .to_text()
+                .map(Value::String)
+                .map_err(|why| Flaw::new(span, "Inconsistent conditional result types", why)),
+            (a, b) => Err(Flaw::new(
+                span,
+                "Inconsistent conditional result types",
+                format!(
+                    "The true and false result expressions must have consistent types. One is {}, the other {}.",
+                    a.kind(),
+                    b.kind()
+                ),
+            )),
+        }
+    }
+
+    fn call(
+        &self,
+        expr: &Expr,
+        name: &str,
+        name_span: Span,
+        args: &[Expr],
+        expand: bool,
+        scope: &Scope<'_>,
+    ) -> Result<Value, Flaw> {
+        match name {
+            "try" => {
+                let mut last = None;
+                for arg in args {
+                    match self.eval(arg, scope) {
+                        Ok(value) => return Ok(value),
+                        Err(flaw) => last = Some(flaw),
+                    }
+                }
+                let why = last.map(|flaw| format!(" The last error: {}.", flaw.detail)).unwrap_or_default();
+                return Err(Flaw::new(
+                    expr.span,
+                    "Error in function call",
+                    format!("Call to function \"try\" failed: no expression succeeded.{why}"),
+                ));
+            }
+            "can" => {
+                return match args {
+                    [arg] => Ok(Value::Bool(self.eval(arg, scope).is_ok())),
+                    _ => Err(Flaw::new(expr.span, "Error in function call", "Function \"can\" expects one argument.")),
+                };
+            }
+            _ => {}
+        }
+        let Some(function) = functions::find(name) else {
+            let flaw =
+                Flaw::new(name_span, "Call to unknown function", format!("There is no function named {name:?}."));
+            return Err(match suggestion(name, functions::names()) {
+                Some(help) => flaw.help(help),
+                None => flaw,
+            });
+        };
+        let mut values = Vec::with_capacity(args.len());
+        let mut spans = Vec::with_capacity(args.len());
+        for (index, arg) in args.iter().enumerate() {
+            let value = self.eval(arg, scope)?;
+            match value {
+                Value::List(items) if expand && index + 1 == args.len() => {
+                    spans.extend(items.iter().map(|_| arg.span));
+                    values.extend(items);
+                }
+                value if expand && index + 1 == args.len() => {
+                    return Err(Flaw::new(
+                        arg.span,
+                        "Invalid expanding argument value",
+                        format!(
+                            "The expanding argument (indicated by ...) must be of a tuple, list, or set type, not {}.",
+                            value.kind()
+                        ),
+                    ));
+                }
+                value => {
+                    spans.push(arg.span);
+                    values.push(value);
+                }
+            }
+        }
+        let value = functions::call(function, &values, self.host).map_err(|error| match error {
+            functions::CallError::Count(detail) => Flaw::new(expr.span, "Wrong number of function arguments", detail),
+            functions::CallError::Argument(index, why) => Flaw::new(
+                spans.get(index).copied().unwrap_or(expr.span),
+                "Invalid function argument",
+                format!("Invalid value for argument {} of {name:?}: {why}.", index + 1),
+            ),
+            functions::CallError::Failed(why) => {
+                Flaw::new(expr.span, "Error in function call", format!("Call to function {name:?} failed: {why}."))
+            }
+        })?;
+        self.spend(1 + value.weight(), expr.span)?;
+        Ok(value)
+    }
+
+    fn unary(&self, negate: bool, operand: &Expr, scope: &Scope<'_>) -> Result<Value, Flaw> {
+        let value = self.eval(operand, scope)?;
+        let invalid = |why: String| {
+            Flaw::new(operand.span, "Invalid operand", format!("Unsuitable value for unary operand: {why}."))
+        };
+        if negate {
+            match value.to_number().map_err(invalid)? {
+                Number::Whole(value) => Ok(Value::whole(value.saturating_neg())),
+                Number::Fraction(value) => Ok(Value::Number(Number::from_f64(-value))),
+            }
+        } else {
+            value.to_bool().map(|value| Value::Bool(!value)).map_err(invalid)
+        }
+    }
+
+    fn binary(
+        &self,
+        span: Span,
+        operator: Operator,
+        left: &Expr,
+        right: &Expr,
+        scope: &Scope<'_>,
+    ) -> Result<Value, Flaw> {
+        let (a, b) = (self.eval(left, scope)?, self.eval(right, scope)?);
+        let bad = |side: &str, at: Span| {
+            let side = side.to_owned();
+            move |why: String| Flaw::new(at, "Invalid operand", format!("Unsuitable value for {side} operand: {why}."))
+        };
+        match operator {
+            Operator::Equal => return Ok(Value::Bool(a == b)),
+            Operator::NotEqual => return Ok(Value::Bool(a != b)),
+            Operator::And | Operator::Or => {
+                let a = a.to_bool().map_err(bad("left", left.span))?;
+                let b = b.to_bool().map_err(bad("right", right.span))?;
+                return Ok(Value::Bool(if operator == Operator::And { a && b } else { a || b }));
+            }
+            _ => {}
+        }
+        let a = a.to_number().map_err(bad("left", left.span))?;
+        let b = b.to_number().map_err(bad("right", right.span))?;
+        let overflow = || Flaw::new(span, "Operation failed", "The result is out of range.");
+        let number = match operator {
+            Operator::Less => return Ok(Value::Bool(a < b)),
+            Operator::LessEqual => return Ok(Value::Bool(a <= b)),
+            Operator::Greater => return Ok(Value::Bool(a > b)),
+            Operator::GreaterEqual => return Ok(Value::Bool(a >= b)),
+            Operator::Divide | Operator::Modulo if b == Number::Whole(0) => {
+                return Err(Flaw::new(
+                    span,
+                    "Division by zero",
+                    "Either the operation attempted to divide by zero, or the result is not defined.",
+                ));
+            }
+            _ => arithmetic(operator, a, b).ok_or_else(overflow)?,
+        };
+        Ok(Value::Number(number))
+    }
+
+    fn items(&self, collection: &Expr, scope: &Scope<'_>) -> Result<Vec<(Value, Value)>, Flaw> {
+        match self.eval(collection, scope)? {
+            Value::List(items) => {
+                Ok(items.into_iter().enumerate().map(|(index, value)| (Value::Number(index.into()), value)).collect())
+            }
+            Value::Map(items) => Ok(items.into_iter().map(|(key, value)| (Value::String(key), value)).collect()),
+            Value::Null => Err(Flaw::new(
+                collection.span,
+                "Iteration over null value",
+                "A null value cannot be used as the collection in a 'for' expression.",
+            )),
+            other => Err(Flaw::new(
+                collection.span,
+                "Iteration over non-iterable value",
+                format!("A value of type {} cannot be used as the collection in a 'for' expression.", other.kind()),
+            )),
+        }
+    }
+
+    fn for_expr(&self, parts: &ForExpr, scope: &Scope<'_>) -> Result<Value, Flaw> {
+        let mut list = Vec::new();
+        let mut map: BTreeMap<String, Value> = BTreeMap::new();
+        for (key, value) in self.items(&parts.collection, scope)? {
+            self.spend(1, parts.collection.span)?;
+            let mut names = vec![(parts.value_name.as_str(), &value)];
+            if let Some(name) = &parts.key_name {
+                names.push((name.as_str(), &key));
+            }
+            let scope = scope.child(&names);
+            if let Some(condition) = &parts.condition {
+                let keep = self.eval(condition, &scope)?.to_bool().map_err(|why| {
+                    Flaw::new(
+                        condition.span,
+                        "Invalid 'for' condition",
+                        format!("The 'if' clause value is invalid: {why}."),
+                    )
+                })?;
+                if !keep {
+                    continue;
+                }
+            }
+            let Some(key) = &parts.key else {
+                list.push(self.eval(&parts.value, &scope)?);
+                continue;
+            };
+            let name = self.eval(key, &scope)?.to_text().map_err(|why| {
+                Flaw::new(
+                    key.span,
+                    "Invalid object key",
+                    format!("The key expression produced an invalid result: {why}."),
+                )
+            })?;
+            let value = self.eval(&parts.value, &scope)?;
+            if parts.grouping {
+                match map.entry(name).or_insert_with(|| Value::List(Vec::new())) {
+                    Value::List(items) => items.push(value),
+                    other => *other = Value::List(vec![value]),
+                }
+            } else if map.insert(name.clone(), value).is_some() {
+                let detail = format!(
+                    "Two different items produced the key {name:?} in this 'for' expression. If duplicates are expected, \
+                     use the ellipsis (...) after the value expression to enable grouping by key."
+                );
+                return Err(Flaw::new(key.span, "Duplicate object key", detail));
+            }
+        }
+        Ok(if parts.key.is_some() { Value::Map(map) } else { Value::List(list) })
+    }
+
+    fn traversal(&self, base: &Expr, steps: &[Step], scope: &Scope<'_>) -> Result<Value, Flaw> {
+        if let ExprKind::Variable(name) = &base.kind
+            && scope.get(name).is_none()
+        {
+            let constant = steps.iter().take_while(|step| is_constant(step)).count();
+            let end = steps[..constant].last().map_or(base.span.end, |step| step.span.end);
+            let text = Value::String(format!("${{{}}}", self.slice(base.span.start, end)));
+            return self.steps(text, &steps[constant..], scope);
+        }
+        self.steps(self.eval(base, scope)?, steps, scope)
+    }
+
+    fn steps(&self, value: Value, steps: &[Step], scope: &Scope<'_>) -> Result<Value, Flaw> {
+        let Some((step, rest)) = steps.split_first() else { return Ok(value) };
+        let taken = match &step.kind {
+            StepKind::AttributeSplat => {
+                rest.iter().take_while(|step| matches!(step.kind, StepKind::Attribute(_))).count()
+            }
+            StepKind::FullSplat => rest.len(),
+            _ => return self.steps(self.step(value, step, scope)?, rest, scope),
+        };
+        let items = match value {
+            Value::Null => Vec::new(),
+            Value::List(items) => items,
+            other => vec![other],
+        };
+        self.spend(items.len() as u64, step.span)?;
+        let items = items.into_iter().map(|item| self.steps(item, &rest[..taken], scope)).collect::<Result<_, _>>()?;
+        self.steps(Value::List(items), &rest[taken..], scope)
+    }
+
+    fn step(&self, value: Value, step: &Step, scope: &Scope<'_>) -> Result<Value, Flaw> {
+        let key = match &step.kind {
+            StepKind::Attribute(name) => {
+                return match value {
+                    Value::Map(mut items) => items.remove(name).ok_or_else(|| {
+                        let flaw = Flaw::new(
+                            step.span,
+                            "Unsupported attribute",
+                            format!("This object does not have an attribute named {name:?}."),
+                        );
+                        match suggestion(name, items.keys().map(String::as_str)) {
+                            Some(help) => flaw.help(help),
+                            None => flaw,
+                        }
+                    }),
+                    Value::Null => Err(Flaw::new(
+                        step.span,
+                        "Attempt to get attribute from null value",
+                        "This value is null, so it does not have any attributes.",
+                    )),
+                    _ => Err(Flaw::new(step.span, "Unsupported attribute", "This value does not have any attributes.")),
+                };
+            }
+            StepKind::Index(index) => self.eval(index, scope)?,
+            StepKind::Position(position) => Value::whole(*position),
+            StepKind::AttributeSplat | StepKind::FullSplat => return Ok(value),
+        };
+        index(value, &key).map_err(|detail| Flaw::new(step.span, "Invalid index", detail))
+    }
+}
+
+/// `value[key]`.
+pub(crate) fn index(value: Value, key: &Value) -> Result<Value, String> {
+    match value {
+        Value::List(mut items) => {
+            let position = key.to_number().map_err(|why| {
+                format!("The given key does not identify an element in this collection value: {why}.")
+            })?;
+            match position.as_i64().and_then(|position| usize::try_from(position).ok()) {
+                Some(position) if position < items.len() => Ok(items.swap_remove(position)),
+                Some(_) => Err(if items.is_empty() {
+                    "The given key does not identify an element in this collection value: the collection has no elements.".to_owned()
+                } else {
+                    "The given key does not identify an element in this collection value: the given index is greater than or equal to the length of the collection.".to_owned()
+                }),
+                None => Err("The given key does not identify an element in this collection value: a whole number that is not negative is required.".to_owned()),
+            }
+        }
+        Value::Map(mut items) => {
+            let key = key.to_text()?;
+            items
+                .remove(&key)
+                .ok_or_else(|| "The given key does not identify an element in this collection value.".to_owned())
+        }
+        Value::Null => Err("This value is null, so it does not have any indices.".to_owned()),
+        _ => Err("This value does not have any indices.".to_owned()),
+    }
+}
+
+fn arithmetic(operator: Operator, a: Number, b: Number) -> Option<Number> {
+    if let (Number::Whole(a), Number::Whole(b)) = (a, b) {
+        let exact = match operator {
+            Operator::Add => a.checked_add(b),
+            Operator::Subtract => a.checked_sub(b),
+            Operator::Multiply => a.checked_mul(b),
+            Operator::Divide => a.checked_rem(b).filter(|rest| *rest == 0).and_then(|_| a.checked_div(b)),
+            _ => a.checked_rem(b),
+        };
+        if let Some(value) = exact {
+            return Some(Number::Whole(value));
+        }
+    }
+    let (a, b) = (a.as_f64(), b.as_f64());
+    let value = match operator {
+        Operator::Add => a + b,
+        Operator::Subtract => a - b,
+        Operator::Multiply => a * b,
+        Operator::Divide => a / b,
+        _ => a % b,
+    };
+    value.is_finite().then(|| Number::rounded(value))
+}
+
+fn is_constant(step: &Step) -> bool {
+    match &step.kind {
+        StepKind::Attribute(_) | StepKind::Position(_) => true,
+        StepKind::Index(index) => matches!(index.kind, ExprKind::Literal(Value::String(_) | Value::Number(_))),
+        StepKind::AttributeSplat | StepKind::FullSplat => false,
+    }
+}
+
+fn is_unknown_reference(expr: &Expr, scope: &Scope<'_>) -> bool {
+    match &expr.kind {
+        ExprKind::Variable(name) => scope.get(name).is_none(),
+        ExprKind::Traversal { base, steps } => is_unknown_reference(base, scope) && steps.iter().all(is_constant),
+        _ => false,
+    }
+}

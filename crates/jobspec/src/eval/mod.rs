@@ -1,0 +1,14 @@
+//! Evaluation of expressions: values with cty's conversions, types, operators, templates.
+//!
+//! A reference whose root is not known here (`meta.x`, `NOMAD_PORT_http`, `env["HOME"]`) is kept as the text `${…}`,
+//! because the scheduler and the client give it its meaning later.
+
+mod expr;
+mod host;
+mod types;
+mod value;
+
+pub(crate) use expr::{Evaluator, Scope};
+pub use host::{Host, NoHost};
+pub(crate) use types::Type;
+pub(crate) use value::{Number, Value};

@@ -1,0 +1,114 @@
+//! Text.
+
+use regex::Regex;
+
+use super::{Args, CallError, Outcome, failed, text};
+use crate::eval::Value;
+
+pub(super) fn chomp(args: &Args<'_>) -> Outcome {
+    text(args.text(0)?.trim_end_matches(['\n', '\r']))
+}
+
+/// Spaces before every line but the first.
+pub(super) fn indent(args: &Args<'_>) -> Outcome {
+    const WIDEST: i64 = 1000;
+    let width = args.whole(0)?;
+    if !(0..=WIDEST).contains(&width) {
+        return Err(CallError::Argument(0, format!("must be between 0 and {WIDEST}")));
+    }
+    let padding = format!("\n{}", " ".repeat(width as usize));
+    text(args.text(1)?.replace('\n', &padding))
+}
+
+pub(super) fn join(args: &Args<'_>) -> Outcome {
+    let separator = args.text(0)?;
+    if args.len() < 2 {
+        return failed("at least one list is required");
+    }
+    let mut items = Vec::new();
+    for index in 1..args.len() {
+        items.extend(args.texts(index)?);
+    }
+    text(items.join(&separator))
+}
+
+pub(super) fn split(args: &Args<'_>) -> Outcome {
+    let (separator, whole) = (args.text(0)?, args.text(1)?);
+    let items = if separator.is_empty() {
+        whole.chars().map(Value::text).collect()
+    } else {
+        whole.split(&separator).map(Value::text).collect()
+    };
+    Ok(Value::List(items))
+}
+
+pub(super) fn lower(args: &Args<'_>) -> Outcome {
+    text(args.text(0)?.to_lowercase())
+}
+
+pub(super) fn upper(args: &Args<'_>) -> Outcome {
+    text(args.text(0)?.to_uppercase())
+}
+
+/// The first letter of each word in upper case.
+pub(super) fn title(args: &Args<'_>) -> Outcome {
+    let mut out = String::new();
+    let mut in_word = false;
+    for c in args.text(0)?.chars() {
+        if in_word {
+            out.push(c);
+        } else {
+            out.extend(c.to_uppercase());
+        }
+        in_word = c.is_alphanumeric() || matches!(c, '_' | '\'');
+    }
+    text(out)
+}
+
+pub(super) fn replace(args: &Args<'_>) -> Outcome {
+    text(args.text(0)?.replace(&args.text(1)?, &args.text(2)?))
+}
+
+pub(super) fn regex_replace(args: &Args<'_>) -> Outcome {
+    let pattern =
+        Regex::new(&args.text(1)?).map_err(|why| CallError::Argument(1, why.to_string().replace('\n', " ")))?;
+    text(pattern.replace_all(&args.text(0)?, args.text(2)?.as_str()))
+}
+
+pub(super) fn reverse(args: &Args<'_>) -> Outcome {
+    text(args.text(0)?.chars().rev().collect::<String>())
+}
+
+pub(super) fn strlen(args: &Args<'_>) -> Outcome {
+    Ok(Value::whole(args.text(0)?.chars().count() as i128))
+}
+
+/// A negative offset counts from the end; length -1 means "to the end".
+pub(super) fn substr(args: &Args<'_>) -> Outcome {
+    let whole: Vec<char> = args.text(0)?.chars().collect();
+    let (offset, length) = (args.whole(1)?, args.whole(2)?);
+    let count = whole.len() as i64;
+    let start = if offset < 0 { offset.saturating_add(count).max(0) } else { offset.min(count) };
+    let end = if length < 0 { count } else { start.saturating_add(length).min(count) };
+    text(whole[start as usize..end as usize].iter().collect::<String>())
+}
+
+/// Removes any of the given characters from both ends.
+pub(super) fn trim(args: &Args<'_>) -> Outcome {
+    let cut: Vec<char> = args.text(1)?.chars().collect();
+    text(args.text(0)?.trim_matches(cut.as_slice()))
+}
+
+pub(super) fn trimprefix(args: &Args<'_>) -> Outcome {
+    let (whole, prefix) = (args.text(0)?, args.text(1)?);
+    text(whole.strip_prefix(&prefix).unwrap_or(&whole))
+}
+
+pub(super) fn trimsuffix(args: &Args<'_>) -> Outcome {
+    let (whole, suffix) = (args.text(0)?, args.text(1)?);
+    text(whole.strip_suffix(&suffix).unwrap_or(&whole))
+}
+
+pub(super) fn trimspace(args: &Args<'_>) -> Outcome {
+    text(args.text(0)?.trim())
+}
