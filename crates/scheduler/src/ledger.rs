@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use baton_model::Allocation;
+use baton_model::{Allocation, Node};
 
 use crate::snapshot::Snapshot;
 
@@ -18,13 +18,18 @@ pub(crate) struct Ledger<'a> {
 
 impl<'a> Ledger<'a> {
     pub(crate) fn of(snapshot: &Snapshot<'a>) -> Self {
+        // This job's own list is the newer truth where both have an allocation.
+        Self::of_allocs(snapshot.nodes, snapshot.allocs.iter().chain(snapshot.node_allocs))
+    }
+
+    /// Where an id comes twice the first one counts.
+    pub(crate) fn of_allocs(nodes: &'a [Node], allocs: impl Iterator<Item = &'a Allocation>) -> Self {
         let mut ledger = Self { by_node: BTreeMap::new(), lingering: BTreeMap::new() };
-        for node in snapshot.nodes {
+        for node in nodes {
             ledger.by_node.insert(&node.id, Vec::new());
         }
         let mut seen = BTreeSet::new();
-        // This job's own list is the newer truth where both have an allocation.
-        for alloc in snapshot.allocs.iter().chain(snapshot.node_allocs) {
+        for alloc in allocs {
             if !seen.insert(alloc.id.as_str()) || alloc.client_terminal() {
                 continue;
             }

@@ -7,6 +7,7 @@ use baton_model::eval::{EvalStatus, trigger};
 use baton_model::plan::{Plan, Stop};
 use baton_model::{AllocClientStatus, Allocation, Deployment, Evaluation, Job, TaskGroup};
 
+use crate::check::check;
 use crate::ledger::Ledger;
 use crate::place::Found;
 use crate::snapshot::Snapshot;
@@ -97,6 +98,15 @@ impl<'a> Planner<'a> {
 
     /// Settles the evaluation: complete, with a blocked one to follow when something found no room.
     pub(crate) fn finish(mut self) -> Plan {
+        self.settle();
+        if cfg!(debug_assertions) {
+            let violations = check(&self.snapshot, &self.plan);
+            assert!(violations.is_empty(), "the plan breaks its own rules: {violations:?}");
+        }
+        self.plan
+    }
+
+    fn settle(&mut self) {
         for group in self.plan.desired.keys() {
             self.plan.queued.entry(group.clone()).or_insert(0);
         }
@@ -111,11 +121,11 @@ impl<'a> Planner<'a> {
             _ => String::new(),
         };
         if self.plan.failed.is_empty() {
-            return self.plan;
+            return;
         }
         if eval.triggered_by == trigger::QUEUED_ALLOCS {
             outcome.status = EvalStatus::Blocked;
-            return self.plan;
+            return;
         }
         let blocked = Evaluation {
             id: (self.snapshot.ids)(),
@@ -135,6 +145,5 @@ impl<'a> Planner<'a> {
         };
         outcome.blocked_eval.clone_from(&blocked.id);
         self.plan.follow_ups.push(blocked);
-        self.plan
     }
 }

@@ -120,7 +120,14 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         for old in ordered.into_iter().take(destructive_now) {
             let former = pairs.former.get(old.id.as_str()).copied();
             let succeeds = old.handover && !former.is_some_and(Allocation::succession_failed);
-            self.changes.replacements.push(ReplaceChange { group, old, former, succeeds });
+            self.changes.replacements.push(ReplaceChange {
+                group,
+                old,
+                former,
+                succeeds,
+                canary: false,
+                same_node: false,
+            });
         }
         for alloc in &updates.in_place {
             self.changes.in_place.push((alloc, group));
@@ -166,7 +173,14 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
     }
 
     fn place(&mut self, name: String, canary: bool, previous: Option<&'a Allocation>, reschedules: bool) {
-        self.changes.placements.push(PlaceChange { group: self.group, name, canary, previous, reschedules });
+        self.changes.placements.push(PlaceChange {
+            group: self.group,
+            name,
+            canary,
+            previous,
+            reschedules,
+            node: None,
+        });
     }
 
     /// Canaries do not migrate: they end with their node and are placed anew as canaries.

@@ -1,4 +1,4 @@
-//! What should change for a service or batch job, before anybody asks where.
+//! What should change for a job, before anybody asks where.
 //!
 //! Compares the job with its allocations group by group and says what to stop, place, replace, update in place, look at again
 //! later. It knows nothing of resources; whether an in-place change still fits is asked through [`InPlace`].
@@ -16,6 +16,7 @@ mod names;
 mod reschedule;
 mod stops;
 mod succession;
+mod system;
 
 use std::collections::BTreeMap;
 
@@ -58,6 +59,8 @@ pub(crate) struct PlaceChange<'a> {
     pub(crate) previous: Option<&'a Allocation>,
     /// It replaces one that failed: counted by the reschedule policy, the old node is avoided.
     pub(crate) reschedules: bool,
+    /// System jobs: this node and no other.
+    pub(crate) node: Option<&'a str>,
 }
 
 /// A running allocation with its replacement: both happen or neither.
@@ -69,6 +72,9 @@ pub(crate) struct ReplaceChange<'a> {
     pub(crate) former: Option<&'a Allocation>,
     /// The new one takes over from `old` beside it.
     pub(crate) succeeds: bool,
+    pub(crate) canary: bool,
+    /// System jobs: the new one is on the old one's node.
+    pub(crate) same_node: bool,
 }
 
 /// All that is to be done.
@@ -115,15 +121,12 @@ pub(crate) fn reconcile<'a>(snapshot: &mut Snapshot<'a>, in_place: &dyn InPlace)
     let mut draft = None;
     for group in &job.task_groups {
         let allocs = by_group.remove(group.name.as_str()).unwrap_or_default();
-        let mut reconciler = group::GroupReconciler {
-            snapshot,
-            job,
-            group,
-            current: &current,
-            draft: &mut draft,
-            changes: &mut changes,
+        let (current, draft, changes) = (&current, &mut draft, &mut changes);
+        complete &= if job.job_type.is_system() {
+            system::SystemReconciler { snapshot, job, group, current, draft, changes }.run(allocs, in_place)
+        } else {
+            group::GroupReconciler { snapshot, job, group, current, draft, changes }.run(allocs, in_place)
         };
-        complete &= reconciler.run(allocs, in_place);
     }
     deployment::finish(&current, draft, complete, &mut changes);
     changes

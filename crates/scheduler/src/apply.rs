@@ -1,4 +1,4 @@
-//! Service and batch jobs: what the reconciler wants, put on nodes.
+//! What the reconciler wants, put on nodes.
 
 use std::sync::Arc;
 
@@ -68,14 +68,18 @@ fn apply<'a>(planner: &mut Planner<'a>, changes: Changes<'a>) {
 
 /// Stops the old one and places the new one, or leaves both.
 fn replace<'a>(planner: &mut Planner<'a>, job: &'a Job, shared: &Arc<Job>, change: ReplaceChange<'a>) {
-    let ReplaceChange { group, old, former, succeeds } = change;
+    let ReplaceChange { group, old, former, succeeds, canary, same_node } = change;
     let id = planner.new_id();
     if let Some(former) = former {
         planner.ledger.remove(former);
     }
     let base = Request { replaces: Some(old), ..Request::new(job, group, planner.snapshot.config.algorithm, &id) };
     let beside = || Request { overlaps: true, only: Some(&old.node_id), keep_ports_of: Some(old), ..base.clone() };
-    let stop_first = || Request { prefer: preferred_node(group, old), ..base.clone() };
+    let stop_first = || Request {
+        prefer: preferred_node(group, old),
+        only: same_node.then_some(old.node_id.as_str()),
+        ..base.clone()
+    };
     let nodes = planner.snapshot.nodes;
     let (found, succeeds) = match succeeds.then(|| place(nodes, &planner.ledger, &beside())) {
         Some(Ok(found)) => (Ok(found), true),
@@ -94,6 +98,7 @@ fn replace<'a>(planner: &mut Planner<'a>, job: &'a Job, shared: &Arc<Job>, chang
     };
     let mut alloc = planner.new_alloc(id, shared, group, old.name.clone(), found);
     alloc.previous_allocation.clone_from(&old.id);
+    alloc.deployment_status = canary_status(canary);
     if let Some(former) = former {
         // A failure of the version counts; the mere inability to take over does not.
         if former.client_status == AllocClientStatus::Failed && !former.succession_failed() {
@@ -112,11 +117,12 @@ fn replace<'a>(planner: &mut Planner<'a>, job: &'a Job, shared: &Arc<Job>, chang
 }
 
 fn fill<'a>(planner: &mut Planner<'a>, job: &'a Job, shared: &Arc<Job>, change: PlaceChange<'a>) {
-    let PlaceChange { group, name, canary, previous, reschedules } = change;
+    let PlaceChange { group, name, canary, previous, reschedules, node } = change;
     let id = planner.new_id();
     let request = Request {
         prefer: previous.and_then(|previous| preferred_node(group, previous)),
         penalty: previous.map(failed_nodes).unwrap_or_default(),
+        only: node,
         ..Request::new(job, group, planner.snapshot.config.algorithm, &id)
     };
     match place(planner.snapshot.nodes, &planner.ledger, &request) {
@@ -137,12 +143,14 @@ fn fill<'a>(planner: &mut Planner<'a>, job: &'a Job, shared: &Arc<Job>, change: 
                     previous.reschedule_tracker.clone()
                 };
             }
-            if canary {
-                alloc.deployment_status = Some(AllocDeploymentStatus { canary: true, ..Default::default() });
-            }
+            alloc.deployment_status = canary_status(canary);
             planner.add(alloc);
         }
     }
+}
+
+fn canary_status(canary: bool) -> Option<AllocDeploymentStatus> {
+    canary.then(|| AllocDeploymentStatus { canary: true, ..AllocDeploymentStatus::default() })
 }
 
 /// Sticky disks go back to their node.
