@@ -16,4 +16,4 @@ pub mod table;
 pub use config::Config;
 pub use problem::{Kind, ObjectRef, Problem, Severity, Status};
 pub use rule::{Request, Rule};
-pub use table::{Matcher, Route, RouteId, RouteTable, compile};
+pub use table::{Implemented, Matcher, Route, RouteId, RouteTable, compile};

@@ -25,9 +25,16 @@ pub fn compile(config: &Config, implemented: &Implemented) -> RouteTable {
     let mut hosts = tls::bind_hosts(config, &routers, &options, &mut faults);
     let mut resolver = Resolver::new(config, implemented);
     let (routes, used) = routes(config, &routers, &options, &mut resolver, &mut faults);
-    // Services without a router are checked too, so that the report is complete.
+    // What no router uses is checked too, so that the report is complete.
     for name in config.http.services.keys() {
         let _checked = resolver.service(name, &mut faults);
+    }
+    for name in config.http.middlewares.keys() {
+        if let Err(reason) = resolver.middlewares(std::slice::from_ref(name), "", &mut faults)
+            && faults.reason(Kind::Middleware, name, Severity::Disabled).is_none()
+        {
+            faults.add(Kind::Middleware, name, Severity::Disabled, reason);
+        }
     }
 
     let mut tcp_routes = tcp::routes(config, &options, &mut faults);

@@ -1,0 +1,166 @@
+//! Chooses the source of the static configuration and reads it.
+
+use super::{IMPLICIT_ADDRESS, IMPLICIT_ENTRY_POINT, StaticConfig, check, flags, removed};
+use crate::{
+    decode::{Fault, decode},
+    document::{self, Format, Node},
+    finding::{Finding, Mark, Severity, nearest},
+};
+
+use baton_routing::config::EntryPoint;
+
+const SECTIONS: &[&str] = &[
+    "global",
+    "serversTransport",
+    "tcpServersTransport",
+    "entryPoints",
+    "providers",
+    "api",
+    "metrics",
+    "ping",
+    "log",
+    "accessLog",
+    "tracing",
+    "hostResolver",
+    "certificatesResolvers",
+    "experimental",
+    "core",
+    "spiffe",
+    "ocsp",
+];
+
+/// Everything that could say something. The caller has read the file, if one is named or found.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sources<'a> {
+    /// Name and content.
+    pub file: Option<(&'a str, &'a [u8])>,
+    /// Without the program's name.
+    pub args: &'a [String],
+    pub env: &'a [(String, String)],
+}
+
+/// Which source won.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    File,
+    Flags,
+    Environment,
+    /// Nobody said anything: one entry point on port 80.
+    Defaults,
+}
+
+/// The static configuration with everything that is wrong with it. With an error in the findings Traefik
+/// would not start; `config` holds what could be read.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub config: StaticConfig,
+    pub origin: Origin,
+    pub findings: Vec<Finding>,
+}
+
+impl Loaded {
+    /// Whether the start must be refused where it is refused at all.
+    pub fn is_broken(&self) -> bool {
+        self.findings.iter().any(Finding::is_error)
+    }
+}
+
+/// Reads the first source that says anything.
+pub fn load(sources: Sources<'_>) -> Loaded {
+    let mut findings = Vec::new();
+    let mut flag_findings = Vec::new();
+    let from_args = flags::from_args(sources.args, &mut flag_findings);
+    let (root, name, origin) = if let Some((name, bytes)) = sources.file {
+        if from_args.is_some() {
+            let message = format!("other flags are ignored beside the file {name}");
+            findings.push(Finding::new(Severity::Warning, "", &Mark::labelled("flags"), "", message));
+        }
+        (read_file(name, bytes, &mut findings), name, Origin::File)
+    } else if from_args.is_some() || !flag_findings.is_empty() {
+        findings.append(&mut flag_findings);
+        (from_args, "", Origin::Flags)
+    } else {
+        let env = sources.env.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+        match flags::from_env(env, &mut findings) {
+            Some(tree) => (Some(tree), "", Origin::Environment),
+            None => (None, "", Origin::Defaults),
+        }
+    };
+    let mut config = match &root {
+        Some(root) => options(root, name, &mut findings),
+        None => StaticConfig::default(),
+    };
+    let readable = root.is_some() || origin == Origin::Defaults;
+    if readable {
+        complete(&mut config);
+        let empty = Node::map(Mark::default());
+        check::relations(&config, root.as_ref().unwrap_or(&empty), name, &mut findings);
+    }
+    findings.sort_by_key(|f| (f.line, f.column));
+    Loaded { config, origin, findings }
+}
+
+fn read_file(name: &str, bytes: &[u8], findings: &mut Vec<Finding>) -> Option<Node> {
+    let mut fail = |line, message: &str| {
+        findings.push(Finding::new(Severity::Error, name, &Mark { line, column: 0, label: None }, "", message));
+    };
+    let Some(format) = Format::of(name) else {
+        fail(0, "the name of a static file ends in .yml, .yaml or .toml");
+        return None;
+    };
+    let Ok(text) = str::from_utf8(bytes) else {
+        fail(0, "not UTF-8 text");
+        return None;
+    };
+    document::parse(name, text, format).map_err(|finding| findings.push(finding)).ok()
+}
+
+fn options(root: &Node, file: &str, findings: &mut Vec<Finding>) -> StaticConfig {
+    let (config, mistakes) = decode::<StaticConfig>(root, file, "");
+    for (fault, mut finding) in mistakes {
+        let path = if finding.line == 0 { finding.option.trim_start_matches('-') } else { &finding.option };
+        let top = !path.contains('.') && fault == Fault::UnknownKey;
+        if let (Fault::UnknownKey, Some(advice)) = (fault, removed::advice(path)) {
+            finding.message = format!("{} ({advice})", finding.message);
+            finding.suggestion = None;
+        } else if top && finding.line > 0 {
+            finding.severity = Severity::Warning;
+            finding.message = format!("unknown section {path:?} is ignored");
+            finding.suggestion = nearest(path, SECTIONS.iter().copied());
+        }
+        findings.push(finding);
+    }
+    // Removed options that still have a place, kept so that old values are recognised.
+    for (path, set) in [
+        (
+            "providers.consulCatalog.namespace",
+            config.providers.consul_catalog.as_ref().is_some_and(|c| !c.namespace.is_empty()),
+        ),
+        ("tracing.globalAttributes", config.tracing.as_ref().is_some_and(|t| !t.global_attributes.is_empty())),
+    ] {
+        if let (true, Some(advice)) = (set, removed::advice(path)) {
+            let at = check::place(root, path);
+            findings.push(Finding::new(Severity::Error, file, &at, path, format!("removed option ({advice})")));
+        }
+    }
+    config
+}
+
+/// Adds what exists without being said.
+fn complete(config: &mut StaticConfig) {
+    if config.entry_points.is_empty() {
+        let http = EntryPoint { address: ":80".to_owned(), ..EntryPoint::default() };
+        config.entry_points.insert("http".to_owned(), http);
+    }
+    let targeted = config.api.as_ref().is_some_and(|a| a.insecure)
+        || config.ping.as_ref().is_some_and(|p| !p.manual_routing && p.entry_point == IMPLICIT_ENTRY_POINT)
+        || config
+            .metrics
+            .as_ref()
+            .and_then(|m| m.prometheus.as_ref())
+            .is_some_and(|p| !p.manual_routing && p.entry_point == IMPLICIT_ENTRY_POINT);
+    if targeted && !config.entry_points.contains_key(IMPLICIT_ENTRY_POINT) {
+        let own = EntryPoint { address: IMPLICIT_ADDRESS.to_owned(), ..EntryPoint::default() };
+        config.entry_points.insert(IMPLICIT_ENTRY_POINT.to_owned(), own);
+    }
+}
