@@ -8,7 +8,10 @@ use crate::row::CheckRow;
 use crate::tx::Tx;
 
 impl Tx<'_> {
-    pub(super) fn node_up(&mut self, node: Node) -> Result<(), CatalogError> {
+    pub(super) fn node_up(&mut self, mut node: Node) -> Result<(), CatalogError> {
+        for name in ["lan", "wan"] {
+            node.tagged_addresses.entry(name.into()).or_insert_with(|| node.address.clone());
+        }
         let name = node.node.clone();
         self.upsert_node(node)?;
         self.set_serf_health(&name, Status::Passing, "Agent alive and reachable");
@@ -44,9 +47,6 @@ impl Tx<'_> {
             return Err(CatalogError::MissingAddress);
         }
         node.datacenter.clone_from(&self.state.datacenter);
-        for name in ["lan", "wan"] {
-            node.tagged_addresses.entry(name.into()).or_insert_with(|| node.address.clone());
-        }
         self.set_node(node);
         Ok(())
     }
@@ -57,9 +57,6 @@ impl Tx<'_> {
             return Err(CatalogError::MissingNode);
         }
         if !registration.skip_node_update || !self.state.nodes.contains_key(&name) {
-            let tagged = !tagged_addresses.is_empty();
-            let known = self.state.nodes.get(&name).filter(|known| !tagged && known.address == address);
-            let tagged_addresses = known.map_or(tagged_addresses, |known| known.tagged_addresses.clone());
             self.upsert_node(Node { id, node: name.clone(), address, tagged_addresses, meta, ..Node::default() })?;
         }
         if let Some(service) = registration.service {
