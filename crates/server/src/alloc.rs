@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use baton_model::alloc::{AllocDeploymentStatus, AllocState, NetworkStatus};
 use baton_model::eval::trigger;
 use baton_model::task::TaskState;
-use baton_model::{AllocClientStatus, AllocDesiredStatus, Allocation, Evaluation, Timestamp};
+use baton_model::{AllocClientStatus, Allocation, Evaluation, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::draft::Draft;
@@ -28,6 +28,8 @@ pub struct AllocReport {
     pub network_status: Option<NetworkStatus>,
     /// Baton: the task stored its listeners and can hand them to a successor.
     pub handover: bool,
+    /// Baton: every task re-reads its whole configuration when it is told to.
+    pub reload_full: bool,
 }
 
 impl From<&Allocation> for AllocReport {
@@ -40,6 +42,7 @@ impl From<&Allocation> for AllocReport {
             deployment_status: alloc.deployment_status.clone(),
             network_status: alloc.network_status.clone(),
             handover: alloc.handover,
+            reload_full: alloc.reload_full,
         }
     }
 }
@@ -74,12 +77,10 @@ pub(crate) fn report(draft: &mut Draft, node_id: &str, reports: Vec<AllocReport>
         if alloc.client_status != old.client_status {
             alloc.alloc_states.extend(reconnect_trace(&old, &alloc, draft.now));
         }
-        let settled = alloc.deployment_health() == Some(true) && old.deployment_health() != Some(true);
-        let successor = (settled && !alloc.succeeds.is_empty()).then(|| alloc.succeeds.clone());
-        draft.put_alloc(alloc, "AllocationUpdated");
-        if let Some(predecessor) = successor {
-            hand_over(draft, &predecessor);
+        if took_over(&alloc) && !took_over(&old) {
+            evaluate.insert(alloc.job_id.clone(), trigger::ALLOC_STOP);
         }
+        draft.put_alloc(alloc, "AllocationUpdated");
     }
     for (job_id, why) in evaluate {
         eval::create(draft, &job_id, why);
@@ -94,6 +95,7 @@ fn merge(old: &Allocation, report: AllocReport, now: Timestamp) -> Allocation {
     alloc.task_states = report.task_states;
     alloc.network_status = report.network_status.or(alloc.network_status);
     alloc.handover = report.handover;
+    alloc.reload_full = report.reload_full;
     if let Some(reported) = report.deployment_status.filter(|reported| reported.healthy.is_some()) {
         let canary = old.is_canary();
         let status = alloc.deployment_status.get_or_insert_default();
@@ -116,25 +118,18 @@ fn reconnect_trace(old: &Allocation, new: &Allocation, now: Timestamp) -> Option
     })
 }
 
+/// A successor outside of any deployment has the listeners: its predecessor may end. Within a deployment its health decides.
+fn took_over(alloc: &Allocation) -> bool {
+    !alloc.succeeds.is_empty()
+        && alloc.deployment_id.is_empty()
+        && alloc.client_status == AllocClientStatus::Running
+        && alloc.handover
+}
+
 /// A finished batch task is done; anything else that ended is missed.
 fn wants_replacement(alloc: &Allocation) -> bool {
     let batch = alloc.job.as_ref().is_some_and(|job| job.job_type.is_batch());
     !(batch && alloc.client_status == AllocClientStatus::Complete)
-}
-
-/// The successor has the listeners and is healthy: the predecessor may end.
-fn hand_over(draft: &mut Draft, predecessor: &str) {
-    let Some(old) = draft.alloc(predecessor).cloned() else { return };
-    if old.server_terminal() {
-        return;
-    }
-    let stopped = Allocation {
-        desired_status: AllocDesiredStatus::Stop,
-        desired_description: "alloc is being updated due to job update".to_owned(),
-        alloc_modify_index: draft.next_index(),
-        ..(*old).clone()
-    };
-    draft.put_alloc(stopped, "AllocationUpdated");
 }
 
 /// `alloc stop`: its place is taken by another one.

@@ -1,14 +1,16 @@
-//! Deployments: their counters, and what operators ask of them.
+//! Deployments: looked at whenever something of their job changes, and what operators ask of them.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use baton_model::deployment::{Deployment, DeploymentStatus, description};
 use baton_model::eval::trigger;
-use baton_model::{Allocation, Evaluation};
+use baton_model::{Allocation, Evaluation, Job, Timestamp};
+use baton_scheduler::deployment::{DeploymentAction, DeploymentStep};
 
 use crate::draft::Draft;
 use crate::error::ServerError;
 use crate::eval;
+use crate::state::State;
 
 /// The answer to anything that changes a deployment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,40 +21,108 @@ pub struct DeploymentAnswer {
     pub reverted_job_version: Option<u64>,
 }
 
-/// Keeps a deployment's counters in step with one of its allocations. Called for every allocation that is stored.
-pub(crate) fn count(draft: &mut Draft, old: Option<&Allocation>, new: &Allocation) {
-    if new.deployment_id.is_empty() {
-        return;
+/// Looks at the deployment of a job's current version, after something of the job changed or a deadline passed.
+pub(crate) fn observe(draft: &mut Draft, job_id: &str, region: &str) -> Result<(), ServerError> {
+    let Some(job) = draft.job(job_id).cloned() else { return Ok(()) };
+    let Some(deployment) = draft.latest_deployment(job_id).cloned() else { return Ok(()) };
+    if !current(&deployment, &job) {
+        return Ok(());
     }
-    let Some(deployment) = draft.deployment(&new.deployment_id) else { return };
-    let mut deployment = Deployment::clone(deployment);
-    let now = draft.now;
-    let Some(group) = deployment.task_groups.get_mut(&new.task_group) else { return };
-    let before = old.filter(|old| old.deployment_id == new.deployment_id);
-    let was = before.and_then(Allocation::deployment_health);
-    let is = new.deployment_health();
-    let placed = before.is_none();
-    let canary = new.is_canary() && !group.placed_canaries.contains(&new.id);
-    if !placed && was == is && !canary {
-        return;
-    }
-    if placed {
-        group.placed_allocs += 1;
-        if group.require_progress_by.is_never() && group.progress_deadline.0 > 0 {
-            group.require_progress_by = now.plus(group.progress_deadline);
+    let step = look(draft, &deployment, &job, draft.now);
+    enact(draft, &deployment, step, region)?;
+    Ok(())
+}
+
+/// Belongs to the version that is wanted now; others are cancelled by the scheduler.
+fn current(deployment: &Deployment, job: &Job) -> bool {
+    deployment.status.is_active()
+        && !job.stop
+        && deployment.job_version == job.version
+        && deployment.job_create_index == job.create_index
+}
+
+fn look(state: &State, deployment: &Deployment, job: &Job, now: Timestamp) -> DeploymentStep {
+    let stable = latest_stable(state, deployment);
+    baton_scheduler::deployment::step(deployment, job, &allocs(state, &job.id), now, stable.as_deref())
+}
+
+fn allocs(state: &State, job_id: &str) -> Vec<Allocation> {
+    state.allocs_of_job(job_id).map(|alloc| (**alloc).clone()).collect()
+}
+
+/// The newest version that was once healthy, other than the one being deployed.
+fn latest_stable(state: &State, deployment: &Deployment) -> Option<Arc<Job>> {
+    let record = state.job_record(&deployment.job_id)?;
+    record.versions.iter().find(|job| job.stable && job.version != deployment.job_version).cloned()
+}
+
+/// When each running deployment is to be looked at again if nothing happens before.
+pub(crate) fn deadlines(state: &State, now: Timestamp) -> Vec<(String, Timestamp)> {
+    let mut deadlines = Vec::new();
+    for deployment in state.open_deployments() {
+        if let Some(job) = state.job(&deployment.job_id).filter(|job| current(deployment, job))
+            && let Some(deadline) = look(state, deployment, job, now).next_deadline
+        {
+            deadlines.push((job.id.clone(), deadline));
         }
     }
-    if canary {
-        group.placed_canaries.push(new.id.clone());
+    deadlines
+}
+
+/// Stores what a look led to.
+fn enact(
+    draft: &mut Draft,
+    before: &Deployment,
+    step: DeploymentStep,
+    region: &str,
+) -> Result<DeploymentAnswer, ServerError> {
+    let DeploymentStep { deployment, actions, .. } = step;
+    if deployment != *before {
+        draft.put_deployment(deployment.clone(), "DeploymentStatusUpdate");
     }
-    let counted = |health: Option<bool>, value: bool| i64::from(health == Some(value));
-    group.healthy_allocs += counted(is, true) - counted(was, true);
-    group.unhealthy_allocs += counted(is, false) - counted(was, false);
-    if is == Some(true) && was != Some(true) && group.progress_deadline.0 > 0 {
-        let healthy_at = new.deployment_status.as_ref().map_or(now, |status| status.timestamp);
-        group.require_progress_by = group.require_progress_by.max(healthy_at.plus(group.progress_deadline));
+    let mut answer = DeploymentAnswer { deployment_modify_index: draft.next_index(), ..DeploymentAnswer::default() };
+    let mut wants_evaluation = false;
+    for action in actions {
+        match action {
+            DeploymentAction::Evaluate | DeploymentAction::Fail => wants_evaluation = true,
+            DeploymentAction::Reschedule(ids) => {
+                wants_evaluation = true;
+                for id in ids {
+                    amend(draft, &id, |alloc| alloc.desired_transition.reschedule = Some(true));
+                }
+            }
+            DeploymentAction::Promote { canaries } => {
+                wants_evaluation = true;
+                let index = draft.next_index();
+                for id in canaries {
+                    amend(draft, &id, |alloc| {
+                        alloc.alloc_modify_index = index;
+                        if let Some(status) = &mut alloc.deployment_status {
+                            status.canary = false;
+                        }
+                    });
+                }
+            }
+            DeploymentAction::Revert { version } => {
+                let Some(target) = draft.job_version(&deployment.job_id, version).cloned() else { continue };
+                crate::job::register::register_again(draft, &target, region)?;
+                answer.reverted_job_version = Some(version);
+            }
+        }
     }
-    draft.put_deployment(deployment, "DeploymentAllocHealth");
+    if wants_evaluation {
+        let evaluated = evaluate(draft, &deployment);
+        answer.eval_id = evaluated.eval_id;
+        answer.eval_create_index = evaluated.eval_create_index;
+    }
+    Ok(answer)
+}
+
+fn amend(draft: &mut Draft, alloc_id: &str, change: impl FnOnce(&mut Allocation)) {
+    let Some(alloc) = draft.alloc(alloc_id) else { return };
+    let mut alloc = Allocation::clone(alloc);
+    change(&mut alloc);
+    draft.put_alloc(alloc, "AllocationUpdateDesiredStatus");
 }
 
 /// Gives a deployment a status; a success makes its job version the one to return to.
@@ -105,95 +175,23 @@ pub(crate) fn pause(draft: &mut Draft, id: &str, pause: bool) -> Result<Deployme
 
 pub(crate) fn fail(draft: &mut Draft, id: &str, region: &str) -> Result<DeploymentAnswer, ServerError> {
     let deployment = active(draft, id, "fail")?;
-    let reverts = deployment.task_groups.values().any(|group| group.auto_revert);
-    fail_with(draft, &deployment, description::FAILED_BY_USER, reverts, region)
-}
-
-/// Fails a deployment; with `reverts` the newest stable version is registered again.
-pub(crate) fn fail_with(
-    draft: &mut Draft,
-    deployment: &Deployment,
-    why: &str,
-    reverts: bool,
-    region: &str,
-) -> Result<DeploymentAnswer, ServerError> {
-    if !reverts {
-        set_status(draft, &deployment.id, DeploymentStatus::Failed, why);
-        return Ok(evaluate(draft, deployment));
-    }
-    let current = draft.job(&deployment.job_id).cloned();
-    let stable = draft.job_record(&deployment.job_id).and_then(|record| {
-        record.versions.iter().find(|job| job.stable && job.version != deployment.job_version).cloned()
-    });
-    let (text, target) = match (current, stable) {
-        (Some(current), Some(stable)) if stable.same_specification(&current) => (
-            format!(
-                "{why} - not rolling back to stable job version {} as current job has same specification",
-                stable.version
-            ),
-            None,
-        ),
-        (Some(_), Some(stable)) => (format!("{why} - rolling back to job version {}", stable.version), Some(stable)),
-        _ => (format!("{why} - no stable job version to auto revert to"), None),
-    };
-    set_status(draft, &deployment.id, DeploymentStatus::Failed, &text);
-    let Some(target) = target else { return Ok(evaluate(draft, deployment)) };
-    let reverted_job_version = Some(target.version);
-    crate::job::register::register_again(draft, &target, region)?;
-    Ok(DeploymentAnswer { reverted_job_version, ..evaluate(draft, deployment) })
+    let job = draft.job(&deployment.job_id).cloned().ok_or_else(|| ServerError::not_found("job not found"))?;
+    let stable = latest_stable(draft, &deployment);
+    let step = baton_scheduler::deployment::fail_by_user(&deployment, &job, stable.as_deref());
+    enact(draft, &deployment, step, region)
 }
 
 /// Promotes the canaries of `groups`, or of all.
-pub(crate) fn promote(draft: &mut Draft, id: &str, groups: Option<&[String]>) -> Result<DeploymentAnswer, ServerError> {
-    let mut deployment = active(draft, id, "promote")?;
-    let chosen = |name: &str| groups.is_none_or(|groups| groups.iter().any(|group| group == name));
-    let now = draft.now;
-    let mut canaries: BTreeSet<String> = BTreeSet::new();
-    let mut short = Vec::new();
-    for (name, group) in deployment.task_groups.iter().filter(|(name, _)| chosen(name)) {
-        if group.desired_canaries == 0 || group.promoted {
-            continue;
-        }
-        let healthy = group.placed_canaries.iter().filter(|id| {
-            draft.alloc(id).is_some_and(|alloc| !alloc.terminal() && alloc.deployment_health() == Some(true))
-        });
-        let healthy = i64::try_from(healthy.count()).unwrap_or(i64::MAX);
-        if healthy < group.desired_canaries {
-            short.push(format!("Task group {name:?} has {healthy}/{} healthy allocations", group.desired_canaries));
-        }
-        canaries.extend(group.placed_canaries.iter().cloned());
-    }
-    if !short.is_empty() {
-        return Err(ServerError::invalid(short.join("; ")));
-    }
-    if canaries.is_empty() {
-        return Err(ServerError::invalid("no canaries to promote"));
-    }
-    for (_, group) in deployment.task_groups.iter_mut().filter(|(name, _)| chosen(name)) {
-        if group.desired_canaries > 0 {
-            group.promoted = true;
-            if group.progress_deadline.0 > 0 {
-                group.require_progress_by = now.plus(group.progress_deadline);
-            }
-        }
-    }
-    deployment.status_description = if deployment.requires_promotion() {
-        description::RUNNING_NEEDS_PROMOTION.to_owned()
-    } else {
-        description::RUNNING.to_owned()
-    };
-    draft.put_deployment(deployment.clone(), "DeploymentPromotion");
-    for id in canaries {
-        if let Some(alloc) = draft.alloc(&id).cloned() {
-            let mut alloc = (*alloc).clone();
-            if let Some(status) = &mut alloc.deployment_status {
-                status.canary = false;
-            }
-            alloc.alloc_modify_index = draft.next_index();
-            draft.put_alloc(alloc, "AllocationUpdateDesiredStatus");
-        }
-    }
-    Ok(evaluate(draft, &deployment))
+pub(crate) fn promote(
+    draft: &mut Draft,
+    id: &str,
+    groups: Option<&[String]>,
+    region: &str,
+) -> Result<DeploymentAnswer, ServerError> {
+    let deployment = active(draft, id, "promote")?;
+    let allocs = allocs(draft, &deployment.job_id);
+    let step = baton_scheduler::deployment::promote(&deployment, &allocs, groups, draft.now);
+    enact(draft, &deployment, step.map_err(ServerError::Invalid)?, region)
 }
 
 /// Says for a client which allocations are healthy (`health_check = "manual"`).

@@ -16,11 +16,13 @@ use serde::Serialize;
 use crate::error::ServerError;
 use crate::event::{Event, Payload};
 use crate::job::status;
-use crate::state::load::{META_INDEX, catalog_key, meta_table_key, version_key};
+use crate::state::load::{META_INDEX, catalog_key, launch_key, meta_table_key, version_key};
 use crate::state::{JobRecord, State, Submission, VERSIONS_KEPT, position};
+use crate::{deployment, drain, eval};
 
 #[derive(Debug)]
 pub(crate) struct Draft {
+    region: Arc<str>,
     state: State,
     batch: Batch,
     events: Vec<Event>,
@@ -45,8 +47,9 @@ impl Deref for Draft {
 }
 
 impl Draft {
-    pub(crate) fn new(state: State, now: Timestamp) -> Self {
+    pub(crate) fn new(state: State, region: Arc<str>, now: Timestamp) -> Self {
         Self {
+            region,
             state,
             batch: Batch::new(),
             events: Vec::new(),
@@ -70,11 +73,9 @@ impl Draft {
         self.now = now;
         self.state.index += 1;
         let run = AssertUnwindSafe(|| {
-            let outcome = command(self);
-            if outcome.is_ok() {
-                self.settle();
-            }
-            outcome
+            let value = command(self)?;
+            self.settle()?;
+            Ok(value)
         });
         // A defect in one command must not end the control plane; the state from before it is still at hand.
         let mut outcome = catch_unwind(run).unwrap_or_else(|_| Err(ServerError::Internal(what.to_owned())));
@@ -100,14 +101,21 @@ impl Draft {
         outcome
     }
 
-    /// What follows from a command whatever it was: derived job statuses, evaluations that may go on.
-    fn settle(&mut self) {
+    /// What follows from a command whatever it was: blocked evaluations may go on, deployments and drains move, jobs get
+    /// the status that their parts give them.
+    fn settle(&mut self) -> Result<(), ServerError> {
+        let region = Arc::clone(&self.region);
+        for id in self.touched.clone() {
+            deployment::observe(self, &id, &region)?;
+        }
+        drain::advance(self);
         if self.capacity_changed {
-            crate::eval::unblock(self);
+            eval::unblock(self);
         }
         for id in std::mem::take(&mut self.touched) {
             status::derive(self, &id);
         }
+        Ok(())
     }
 
     pub(crate) fn into_parts(self) -> (State, Batch, Vec<Event>) {
@@ -233,6 +241,12 @@ impl Draft {
         self.tell("Job", kind, &job.id.clone(), Vec::new(), Payload::Job(job));
     }
 
+    pub(crate) fn set_launch(&mut self, job_id: &str, at: Timestamp) {
+        let seconds = u64::try_from(at.0 / 1_000_000_000).unwrap_or(0);
+        self.put_row(Table::Meta, launch_key(job_id), &seconds);
+        self.state.launches.insert_mut(job_id.to_owned(), seconds);
+    }
+
     pub(crate) fn remove_job(&mut self, id: &str) {
         let Some(record) = self.state.jobs.get(id).cloned() else { return };
         self.state.jobs.remove_mut(id);
@@ -241,6 +255,9 @@ impl Draft {
             let key = version_key(id, job.version);
             self.batch.remove(Table::JobVersions, key.clone());
             self.batch.remove(Table::JobSubmissions, key);
+        }
+        if self.state.launches.remove_mut(id) {
+            self.batch.remove(Table::Meta, launch_key(id));
         }
         self.move_table(Table::Jobs);
         self.tell("Job", "JobDeregistered", id, Vec::new(), Payload::Job(Arc::clone(&record.job)));
@@ -280,7 +297,6 @@ impl Draft {
         {
             status.modify_index = self.state.index;
         }
-        crate::deployment::count(self, old.as_deref(), &alloc);
         let job_moved = match (old.as_ref().and_then(|old| old.job.as_ref()), alloc.job.as_ref()) {
             (Some(old), Some(new)) => !Arc::ptr_eq(old, new),
             (None, Some(_)) => true,

@@ -4,16 +4,19 @@
 //! Each duty is a task that looks at the newest state, does what is due, says when something will be due next, and
 //! sleeps until then or until the state changes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use baton_model::Timestamp;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::error::ServerError;
+use crate::job::periodic;
 use crate::server::Server;
 use crate::state::State;
-use crate::{eval, gc, node};
+use crate::{deployment, drain, eval, gc, node};
 
 /// Pause after a duty failed (a full disk, say) before it tries again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -40,6 +43,9 @@ impl Next {
 pub(crate) fn start(server: &Server) {
     server.spawn(drive(server.clone(), "evaluations", async |server, state| evaluations(server, state).await));
     server.spawn(drive(server.clone(), "heartbeats", async |server, state| heartbeats(server, state).await));
+    server.spawn(drive(server.clone(), "drains", async |server, state| drains(server, state).await));
+    server.spawn(deployments(server.clone()));
+    server.spawn(drive(server.clone(), "launches", async |server, state| launches(server, state).await));
     server.spawn(drive(server.clone(), "catalog", async |server, state| catalog(server, state).await));
     server.spawn(collect_garbage(server.clone()));
 }
@@ -51,25 +57,27 @@ where
     let mut states = server.watch();
     loop {
         let state = Arc::clone(&states.borrow_and_update());
-        let next = match look(&server, &state).await {
-            Ok(next) => next,
-            Err(ServerError::Stopped) => return,
-            Err(error) => {
-                tracing::warn!(%error, duty = name, "will be tried again");
-                tokio::time::sleep(RETRY).await;
-                Next::Again
-            }
-        };
-        let changed = match next {
-            Next::Again => continue,
-            Next::Change => states.changed().await,
-            Next::At(time) => tokio::select! {
-                changed = states.changed() => changed,
-                () = tokio::time::sleep_until(time) => Ok(()),
-            },
-        };
-        if changed.is_err() {
+        let looked = look(&server, &state).await;
+        if !rest(&mut states, name, looked).await {
             return;
+        }
+    }
+}
+
+/// Waits as a look demands; `false` ends the duty.
+async fn rest(states: &mut watch::Receiver<Arc<State>>, name: &str, looked: Result<Next, ServerError>) -> bool {
+    match looked {
+        Ok(Next::Again) => true,
+        Ok(Next::Change) => states.changed().await.is_ok(),
+        Ok(Next::At(time)) => tokio::select! {
+            changed = states.changed() => changed.is_ok(),
+            () = tokio::time::sleep_until(time) => true,
+        },
+        Err(ServerError::Stopped) => false,
+        Err(error) => {
+            tracing::warn!(%error, duty = name, "will be tried again");
+            tokio::time::sleep(RETRY).await;
+            true
         }
     }
 }
@@ -106,6 +114,59 @@ async fn heartbeats(server: &Server, state: &State) -> Result<Next, ServerError>
         next = Some(next.map_or(deadline, |next| next.min(deadline)));
     }
     Ok(next.map_or(Next::Change, Next::At))
+}
+
+async fn drains(server: &Server, state: &State) -> Result<Next, ServerError> {
+    let now = server.now();
+    match drain::next_deadline(state, now) {
+        Some(deadline) if deadline <= now => {
+            // Whatever is due is done after any command.
+            server.write("ending a drain", |_| Ok(())).await?;
+            Ok(Next::Change)
+        }
+        deadline => Ok(Next::at(server, deadline)),
+    }
+}
+
+async fn launches(server: &Server, state: &State) -> Result<Next, ServerError> {
+    let now = server.now();
+    let (due, coming): (Vec<_>, Vec<_>) = periodic::launches(state).partition(|(_, at)| *at <= now);
+    for (job, at) in due {
+        server.write("launching a periodic job", move |draft| periodic::launch(draft, &job, at)).await?;
+    }
+    Ok(Next::at(server, coming.into_iter().map(|(_, at)| at).min()))
+}
+
+async fn deployments(server: Server) {
+    let mut states = server.watch();
+    let mut seen = HashMap::new();
+    loop {
+        let state = Arc::clone(&states.borrow_and_update());
+        let looked = progress(&server, &state, &mut seen).await;
+        if !rest(&mut states, "deployments", looked).await {
+            return;
+        }
+    }
+}
+
+/// Each progress deadline is looked at once when it passes; a deployment that is satisfied may stay beyond it.
+async fn progress(server: &Server, state: &State, seen: &mut HashMap<String, Timestamp>) -> Result<Next, ServerError> {
+    let now = server.now();
+    let deadlines = deployment::deadlines(state, now);
+    let (passed, coming): (Vec<_>, Vec<_>) = deadlines.into_iter().partition(|(_, deadline)| *deadline <= now);
+    seen.retain(|job, deadline| passed.iter().any(|(other, at)| other == job && at == deadline));
+    for (job, at) in passed {
+        if seen.insert(job.clone(), at) == Some(at) {
+            continue;
+        }
+        server
+            .write("looking at a deployment", move |draft| {
+                draft.touch_job(&job);
+                Ok(())
+            })
+            .await?;
+    }
+    Ok(Next::at(server, coming.into_iter().map(|(_, deadline)| deadline).min()))
 }
 
 async fn catalog(server: &Server, state: &State) -> Result<Next, ServerError> {

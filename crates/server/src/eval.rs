@@ -1,6 +1,5 @@
 //! Evaluations: made for a reason, processed one after the other, blocked until there is room.
 
-use baton_model::deployment::DeploymentStatus;
 use baton_model::eval::{EvalStatus, trigger};
 use baton_model::plan::Plan;
 use baton_model::{AllocDesiredStatus, Allocation, Evaluation, Job, JobType, Timestamp, id};
@@ -116,23 +115,17 @@ pub(crate) fn process(draft: &mut Draft, eval_id: &str) -> Result<(), ServerErro
     let plan = planner::plan(draft, draft.job(&eval.job_id).map(|job| &**job), &eval, draft.now);
     let mut done = (*eval).clone();
     done.snapshot_index = draft.next_index() - 1;
-    done.status = EvalStatus::Complete;
+    done.status = plan.eval_outcome.status;
+    done.status_description = plan.eval_outcome.status_description.clone();
+    done.deployment_id = plan.eval_outcome.deployment_id.clone();
+    done.blocked_eval = plan.eval_outcome.blocked_eval.clone();
     done.failed_tg_allocs = plan.failed.clone();
     done.queued_allocations = plan.queued.clone();
-    for follow_up in &plan.follow_ups {
-        match follow_up.status {
-            EvalStatus::Blocked => done.blocked_eval = follow_up.id.clone(),
-            _ => done.next_eval = follow_up.id.clone(),
-        }
+    if let Some(later) = plan.follow_ups.iter().find(|eval| eval.status == EvalStatus::Pending) {
+        done.next_eval = later.id.clone();
     }
     let satisfied = plan.failed.is_empty();
     apply(draft, plan);
-    if let Some(deployment) = draft.latest_deployment(&eval.job_id)
-        && (deployment.status.is_active() || deployment.modify_index == draft.next_index())
-        && deployment.status != DeploymentStatus::Cancelled
-    {
-        done.deployment_id = deployment.id.clone();
-    }
     draft.put_eval(done);
     if satisfied {
         cancel_blocked(draft, &eval.job_id, None, "");
@@ -164,7 +157,7 @@ fn apply(draft: &mut Draft, plan: Plan) {
     for stop in plan.stops {
         let Some(old) = draft.alloc(&stop.alloc_id).cloned() else { continue };
         if stop.after.is_some() {
-            // The successor says when: see `alloc::hand_over`.
+            // Both run until the successor is proven; a later plan has the plain stop.
             continue;
         }
         let mut alloc = Allocation {
@@ -190,7 +183,7 @@ fn apply(draft: &mut Draft, plan: Plan) {
                 "AllocationUpdated",
             );
         }
-        draft.put_alloc(Allocation { alloc_modify_index: index, ..alloc }, "AllocationCreated");
+        draft.put_alloc(Allocation { create_index: 0, alloc_modify_index: index, ..alloc }, "AllocationCreated");
     }
     for alloc in plan.in_place.into_iter().chain(plan.annotations) {
         draft.put_alloc(Allocation { alloc_modify_index: index, ..alloc }, "AllocationUpdated");
@@ -199,7 +192,7 @@ fn apply(draft: &mut Draft, plan: Plan) {
         if eval.status == EvalStatus::Blocked {
             cancel_blocked(draft, &eval.job_id, Some(&eval.id), SUPERSEDED);
         }
-        draft.put_eval(eval);
+        draft.put_eval(Evaluation { create_index: 0, ..eval });
     }
 }
 

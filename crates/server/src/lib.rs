@@ -14,6 +14,7 @@ mod clock;
 mod config;
 mod deployment;
 mod draft;
+mod drain;
 mod duty;
 mod error;
 mod eval;
@@ -31,6 +32,7 @@ pub use alloc::{AllocReport, UPDATES_MAX};
 pub use baton_store::Table;
 pub use config::{Config, GcThresholds, Heartbeat};
 pub use deployment::DeploymentAnswer;
+pub use drain::{DrainRequest, DrainSpec};
 pub use error::ServerError;
 pub use event::{EVENT_BACKLOG, Event, Payload};
 pub use gc::GcAnswer;
@@ -38,7 +40,7 @@ pub use job::{
     DISPATCH_PAYLOAD_MAX, DispatchAnswer, DispatchRequest, JobPlan, NAMESPACE, RegisterAnswer, RegisterRequest,
     ScaleRequest, StopRequest,
 };
-pub use node::{DrainRequest, DrainSpec, NodeAnswer};
+pub use node::NodeAnswer;
 pub use search::{CONTEXTS, Found, MATCHES_MAX, search};
 pub use server::Server;
 pub use state::{JobRecord, JobSummary, State, Submission};

@@ -1,11 +1,10 @@
-//! Nodes: they register, beat, drain, vanish.
+//! Nodes: they register, live, vanish.
 
 use std::collections::BTreeMap;
 
+use baton_model::Node;
 use baton_model::eval::trigger;
-use baton_model::node::{DrainStrategy, Eligibility, NodeEvent, NodeStatus};
-use baton_model::{Nanos, Node};
-use serde_json::json;
+use baton_model::node::{Eligibility, NodeEvent, NodeStatus};
 
 use crate::draft::Draft;
 use crate::error::ServerError;
@@ -17,11 +16,11 @@ const EVENTS_MAX: usize = 10;
 /// The pool of nodes that name none.
 const DEFAULT_POOL: &str = "default";
 
-fn not_found() -> ServerError {
+pub(crate) fn not_found() -> ServerError {
     ServerError::not_found("node not found")
 }
 
-fn note(node: &mut Node, draft: &Draft, subsystem: &str, message: &str) {
+pub(crate) fn note(node: &mut Node, draft: &Draft, subsystem: &str, message: &str) {
     node.events.push(NodeEvent {
         message: message.to_owned(),
         subsystem: subsystem.to_owned(),
@@ -134,24 +133,6 @@ fn set_status(
     Ok(())
 }
 
-/// What `node drain` asks for.
-#[derive(Clone, Debug, Default)]
-pub struct DrainRequest {
-    pub node_id: String,
-    /// `None` ends a drain.
-    pub spec: Option<DrainSpec>,
-    /// Ending a drain: may the node get allocations again?
-    pub mark_eligible: bool,
-    pub meta: BTreeMap<String, String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DrainSpec {
-    /// Positive: bounded; 0: none; negative: force now.
-    pub deadline: Nanos,
-    pub ignore_system_jobs: bool,
-}
-
 /// The answer to anything that changes a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeAnswer {
@@ -160,72 +141,10 @@ pub struct NodeAnswer {
     pub eval_create_index: u64,
 }
 
-fn answer(draft: &Draft, eval_ids: Vec<String>) -> NodeAnswer {
+pub(crate) fn answer(draft: &Draft, eval_ids: Vec<String>) -> NodeAnswer {
     let index = draft.next_index();
     let eval_create_index = if eval_ids.is_empty() { 0 } else { index };
     NodeAnswer { node_modify_index: index, eval_ids, eval_create_index }
-}
-
-pub(crate) fn drain(draft: &mut Draft, request: &DrainRequest) -> Result<NodeAnswer, ServerError> {
-    let mut node = Node::clone(draft.node(&request.node_id).ok_or_else(not_found)?);
-    let now = draft.now;
-    let status = if let Some(spec) = request.spec {
-        let started_at = node.drain_strategy.as_ref().map_or(now, |running| running.started_at);
-        let force_deadline = if spec.deadline.0 > 0 { now.plus(spec.deadline) } else { Default::default() };
-        node.drain = true;
-        node.drain_strategy = Some(DrainStrategy {
-            deadline: spec.deadline,
-            ignore_system_jobs: spec.ignore_system_jobs,
-            force_deadline,
-            started_at,
-        });
-        node.scheduling_eligibility = Eligibility::Ineligible;
-        note(&mut node, draft, "Drain", "Node drain strategy set");
-        "draining"
-    } else {
-        if node.drain_strategy.is_some() {
-            note(&mut node, draft, "Drain", "Node drain disabled");
-        }
-        node.drain = false;
-        node.drain_strategy = None;
-        if request.mark_eligible {
-            node.scheduling_eligibility = Eligibility::Eligible;
-        }
-        "canceled"
-    };
-    node.last_drain = Some(last_drain(&node, status, draft, &request.meta));
-    let freed = node.ready();
-    draft.put_node(node, "NodeDrain");
-    if freed {
-        draft.capacity_changed = true;
-    }
-    let evals = eval::create_for_node(draft, &request.node_id, trigger::NODE_DRAIN);
-    Ok(answer(draft, evals))
-}
-
-fn last_drain(node: &Node, status: &str, draft: &Draft, meta: &BTreeMap<String, String>) -> serde_json::Value {
-    let now = draft.now.to_rfc3339();
-    let started = match &node.drain_strategy {
-        Some(strategy) => strategy.started_at.to_rfc3339(),
-        None => node
-            .last_drain
-            .as_ref()
-            .and_then(|last| last["StartedAt"].as_str())
-            .map_or_else(|| now.clone(), ToOwned::to_owned),
-    };
-    json!({ "StartedAt": started, "UpdatedAt": now, "Status": status, "Meta": meta, "AccessorID": "" })
-}
-
-/// Everything that had to leave has left; the node stays ineligible.
-pub(crate) fn drain_complete(draft: &mut Draft, node_id: &str) {
-    let Some(node) = draft.node(node_id) else { return };
-    let mut node = Node::clone(node);
-    node.drain = false;
-    node.drain_strategy = None;
-    note(&mut node, draft, "Drain", "Node drain complete");
-    let meta = BTreeMap::new();
-    node.last_drain = Some(last_drain(&node, "complete", draft, &meta));
-    draft.put_node(node, "NodeDrain");
 }
 
 pub(crate) fn set_eligibility(

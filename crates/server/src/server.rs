@@ -20,13 +20,14 @@ use crate::clock::Clock;
 use crate::config::{Config, GcThresholds};
 use crate::deployment::{self, DeploymentAnswer};
 use crate::draft::Draft;
+use crate::drain::{self, DrainRequest};
 use crate::error::ServerError;
 use crate::event::{EVENT_BACKLOG, Event};
 use crate::gc::{self, GcAnswer};
 use crate::job::{
     self, DispatchAnswer, DispatchRequest, JobPlan, RegisterAnswer, RegisterRequest, ScaleRequest, StopRequest,
 };
-use crate::node::{self, DrainRequest, NodeAnswer};
+use crate::node::{self, NodeAnswer};
 use crate::state::State;
 use crate::writer::{Writer, Written};
 use crate::{duty, eval};
@@ -56,7 +57,7 @@ impl Server {
         let state = State::load(store.as_ref(), &config.datacenter, clock.since_start())?;
         let (publish, state) = watch::channel(Arc::new(state));
         let (events, _) = broadcast::channel(EVENT_BACKLOG);
-        let writer = Writer::start(store, publish, events.clone(), clock.clone())
+        let writer = Writer::start(store, config.region.as_str().into(), publish, events.clone(), clock.clone())
             .map_err(|error| ServerError::Internal(format!("starting the writer thread ({error})")))?;
         let server = Self(Arc::new(Inner {
             config,
@@ -179,6 +180,11 @@ impl Server {
         self.write("scaling a job", move |draft| job::scale::scale(draft, &request, &region)).await
     }
 
+    /// Runs a periodic job now.
+    pub async fn force_periodic(&self, job_id: String) -> Result<Written<DispatchAnswer>, ServerError> {
+        self.write("launching a periodic job", move |draft| job::periodic::force(draft, &job_id)).await
+    }
+
     pub async fn evaluate_job(&self, job_id: String, force: bool) -> Result<Written<Evaluation>, ServerError> {
         self.write("evaluating a job", move |draft| eval::request(draft, &job_id, force)).await
     }
@@ -221,7 +227,7 @@ impl Server {
     }
 
     pub async fn drain_node(&self, request: DrainRequest) -> Result<Written<NodeAnswer>, ServerError> {
-        self.write("draining a node", move |draft| node::drain(draft, &request)).await
+        self.write("draining a node", move |draft| drain::set(draft, &request)).await
     }
 
     pub async fn set_eligibility(
@@ -262,7 +268,9 @@ impl Server {
         id: String,
         groups: Option<Vec<String>>,
     ) -> Result<Written<DeploymentAnswer>, ServerError> {
-        self.write("promoting a deployment", move |draft| deployment::promote(draft, &id, groups.as_deref())).await
+        let region = self.region();
+        self.write("promoting a deployment", move |draft| deployment::promote(draft, &id, groups.as_deref(), &region))
+            .await
     }
 
     pub async fn fail_deployment(&self, id: String) -> Result<Written<DeploymentAnswer>, ServerError> {

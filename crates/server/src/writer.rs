@@ -49,6 +49,7 @@ impl Writer {
     /// Starts the thread, which owns the store. It ends by [`Writer::stop`] or when the last `Writer` is gone.
     pub(crate) fn start(
         store: Box<dyn Store>,
+        region: Arc<str>,
         state: watch::Sender<Arc<State>>,
         events: broadcast::Sender<Arc<[Event]>>,
         clock: Clock,
@@ -57,7 +58,7 @@ impl Writer {
         let time = clock.clone();
         std::thread::Builder::new()
             .name("baton-writer".to_owned())
-            .spawn(move || run(queue, store, &state, &events, &time))?;
+            .spawn(move || run(queue, store, region, &state, &events, &time))?;
         Ok(Self { messages, clock })
     }
 
@@ -114,6 +115,7 @@ impl Writer {
 fn run(
     mut queue: mpsc::Receiver<Message>,
     store: Box<dyn Store>,
+    region: Arc<str>,
     published: &watch::Sender<Arc<State>>,
     listeners: &broadcast::Sender<Arc<[Event]>>,
     clock: &Clock,
@@ -133,7 +135,7 @@ fn run(
                 return;
             }
         };
-        let mut draft = Draft::new(State::clone(&published.borrow()), clock.now());
+        let mut draft = Draft::new(State::clone(&published.borrow()), Arc::clone(&region), clock.now());
         let mut finishers = vec![first(&mut draft)];
         while finishers.len() < GROUP_MAX {
             match queue.try_recv() {

@@ -1,7 +1,7 @@
 //! What can be done with jobs.
 
 pub(crate) mod dispatch;
-pub(crate) mod implicit;
+pub(crate) mod periodic;
 pub(crate) mod plan;
 pub(crate) mod register;
 pub(crate) mod revert;

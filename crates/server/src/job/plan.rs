@@ -5,6 +5,7 @@ use baton_model::plan::Plan;
 use baton_model::{Job, Timestamp};
 
 use crate::error::ServerError;
+use crate::job::periodic::next_launch;
 use crate::job::register::prepare;
 use crate::job::runs_itself;
 use crate::state::State;
@@ -20,6 +21,8 @@ pub struct JobPlan {
     pub plan: Plan,
     /// `JobModifyIndex` of the registered job; 0 for a new one.
     pub job_modify_index: u64,
+    /// For a periodic job.
+    pub next_launch: Timestamp,
 }
 
 pub(crate) fn plan(state: &State, mut job: Job, region: &str, now: Timestamp) -> Result<JobPlan, ServerError> {
@@ -49,5 +52,6 @@ pub(crate) fn plan(state: &State, mut job: Job, region: &str, now: Timestamp) ->
         Plan::default()
     };
     let job_modify_index = old.as_ref().map_or(0, |old| old.job_modify_index);
-    Ok(JobPlan { job, old, plan, job_modify_index })
+    let next_launch = next_launch(&job, now).unwrap_or(Timestamp::NEVER);
+    Ok(JobPlan { job, old, plan, job_modify_index, next_launch })
 }

@@ -1,12 +1,13 @@
 //! Registering a job: a new version when its specification changed, an evaluation in any case.
 
+use baton_jobspec::add_implicit_constraints;
 use baton_model::Job;
 use baton_model::eval::trigger;
 
 use crate::draft::Draft;
 use crate::error::ServerError;
 use crate::eval;
-use crate::job::{NAMESPACE, implicit, runs_itself};
+use crate::job::{NAMESPACE, runs_itself};
 use crate::state::{State, Submission};
 
 /// A canonical, valid job, and how it is to be registered.
@@ -58,7 +59,7 @@ pub(crate) fn prepare(state: &State, job: &mut Job, region: &str) -> Result<(), 
             return Err(ServerError::invalid("cannot change between a periodic, a parameterized and an ordinary job"));
         }
     }
-    implicit::add(job);
+    add_implicit_constraints(job);
     Ok(())
 }
 

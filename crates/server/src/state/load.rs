@@ -31,6 +31,13 @@ pub(crate) fn catalog_key(table: &str, key: &str) -> Vec<u8> {
     format!("{table}/{key}").into_bytes()
 }
 
+/// Key of a periodic job's newest launch in the meta table.
+pub(crate) fn launch_key(job_id: &str) -> String {
+    format!("{LAUNCH}{job_id}")
+}
+
+const LAUNCH: &str = "launch/";
+
 fn split_version_key(key: &[u8]) -> Option<(String, u64)> {
     let (id, version) = key.split_at_checked(key.len().checked_sub(8)?)?;
     let id = id.strip_suffix(&[0])?;
@@ -46,6 +53,11 @@ impl State {
         state.index = meta.get(META_INDEX).copied().unwrap_or(FIRST_INDEX);
         for table in Table::ALL {
             state.table_index[position(table)] = meta.get(&meta_table_key(table)).copied().unwrap_or(FIRST_INDEX);
+        }
+        for (key, seconds) in &meta {
+            if let Some(job_id) = key.strip_prefix(LAUNCH) {
+                state.launches.insert_mut(job_id.to_owned(), *seconds);
+            }
         }
 
         let mut shared: HashMap<(String, u64, u64), Arc<Job>> = HashMap::new();

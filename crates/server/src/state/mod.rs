@@ -44,6 +44,8 @@ pub struct State {
     pub(crate) open_deployments: RedBlackTreeSetSync<String>,
     /// When something among a node's allocations last changed. Not stored: it begins anew with the table's index.
     pub(crate) node_allocs_index: Map<u64>,
+    /// Periodic job → seconds of its newest launch.
+    pub(crate) launches: Map<u64>,
     /// Services, checks, keys and sessions. Copied when it changes while somebody reads it.
     pub(crate) catalog: Arc<baton_catalog::State>,
 }
@@ -65,6 +67,7 @@ impl State {
             open_evals: RedBlackTreeSetSync::new_sync(),
             open_deployments: RedBlackTreeSetSync::new_sync(),
             node_allocs_index: Map::new_sync(),
+            launches: Map::new_sync(),
             catalog: Arc::new(catalog),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use baton_model::eval::EvalStatus;
-use baton_model::{AllocClientStatus, Allocation, Deployment, Evaluation, Job, Node};
+use baton_model::{AllocClientStatus, Allocation, Deployment, Evaluation, Job, Node, Timestamp};
 use serde::Serialize;
 
 use super::{JobRecord, Map, Pairs, State};
@@ -95,6 +95,12 @@ impl State {
 
     pub fn latest_deployment(&self, job_id: &str) -> Option<&Arc<Deployment>> {
         self.deployments_of_job(job_id).max_by_key(|deployment| deployment.create_index)
+    }
+
+    /// The newest launch of a periodic job.
+    pub(crate) fn launch(&self, job_id: &str) -> Timestamp {
+        let seconds = self.launches.get(job_id).copied().unwrap_or(0);
+        Timestamp(i64::try_from(seconds).unwrap_or(0).saturating_mul(1_000_000_000))
     }
 
     /// When something among a node's allocations last changed.
