@@ -1,0 +1,3 @@
+//! The HTTP faces over real sockets, with the real clients where they are at hand.
+
+mod consul;
