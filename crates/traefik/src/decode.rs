@@ -16,8 +16,8 @@ use serde::de::{
 };
 
 use crate::{
-    document::{Node, Value},
-    finding::{Finding, Severity, nearest},
+    document::{Entry, Node, Value},
+    finding::{Finding, Mark, Severity, nearest},
 };
 
 /// Mistakes reported for one object.
@@ -79,7 +79,7 @@ pub(crate) fn decode<T: DeserializeOwned + Default>(node: &Node, file: &str, pat
         let reader = Reader { node, scratch: &scratch, path: Path { above: None, key: path } };
         match T::deserialize(reader) {
             Ok(value) => break value,
-            Err(error) => {
+            Err(DecodeError(error)) => {
                 if let Some(silent) = error.silently {
                     scratch.skipped.borrow_mut().insert(silent);
                     continue;
@@ -116,7 +116,7 @@ struct Unknown {
     node: usize,
     key: String,
     path: String,
-    at: crate::finding::Mark,
+    at: Mark,
     fields: &'static [&'static str],
 }
 
@@ -130,7 +130,8 @@ impl Display for Path<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(above) = self.above {
             above.fmt(f)?;
-            if !self.key.is_empty() && !self.key.starts_with('[') && !(above.above.is_none() && above.key.is_empty()) {
+            let first = above.above.is_none() && above.key.is_empty();
+            if !(first || self.key.is_empty() || self.key.starts_with('[')) {
                 f.write_str(".")?;
             }
         }
@@ -140,9 +141,12 @@ impl Display for Path<'_> {
 
 /// An error that finds its place while it travels up.
 #[derive(Debug)]
-pub(crate) struct DecodeError {
+pub(crate) struct DecodeError(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     message: String,
-    at: Option<crate::finding::Mark>,
+    at: Option<Mark>,
     path: String,
     node: Option<usize>,
     /// Not a mistake: leave this node out and go on.
@@ -153,7 +157,7 @@ pub(crate) struct DecodeError {
 
 impl Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.0.message)
     }
 }
 
@@ -161,7 +165,7 @@ impl std::error::Error for DecodeError {}
 
 impl de::Error for DecodeError {
     fn custom<T: Display>(message: T) -> Self {
-        Self {
+        Self(Box::new(Parts {
             message: message.to_string(),
             at: None,
             path: String::new(),
@@ -169,7 +173,7 @@ impl de::Error for DecodeError {
             silently: None,
             fault: Fault::BadValue,
             suggestion: None,
-        }
+        }))
     }
 }
 
@@ -186,13 +190,13 @@ impl<'a> Reader<'a> {
     }
 
     fn place<T>(&self, result: Result<T, DecodeError>) -> Result<T, DecodeError> {
-        result.map_err(|mut error| {
+        result.map_err(|DecodeError(mut error)| {
             if error.node.is_none() && error.silently.is_none() {
                 error.at = Some(self.node.at.clone());
                 error.node = Some(self.address());
                 error.path = self.path.to_string();
             }
-            error
+            DecodeError(error)
         })
     }
 
@@ -321,7 +325,10 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
                     .collect();
                 let result = visitor.visit_seq(Items { reader: self, items: &parts, at: 0 });
                 // The parts do not outlive this call: an error among them belongs to the whole text.
-                self.place(result.map_err(|error| DecodeError { node: None, at: None, ..error }))
+                self.place(result.map_err(|DecodeError(mut error)| {
+                    error.node = None;
+                    DecodeError(error)
+                }))
             }
             Value::Null => self.place(visitor.visit_seq(Items { reader: self, items: &[], at: 0 })),
             Value::Map(_) => self.fail("expected a list, found a map"),
@@ -348,7 +355,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
             }
             Value::Scalar { text, .. } if SWITCHES.contains(&name) && text.eq_ignore_ascii_case("false") => {
                 let mut error: DecodeError = de::Error::custom("switched off");
-                error.silently = Some(self.address());
+                error.0.silently = Some(self.address());
                 Err(error)
             }
             Value::Null => self.fail("nothing stands here: write {} to take the defaults"),
@@ -368,11 +375,11 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
                     Some(kind) => self.place(visitor.visit_enum(Tagged { kind, entry, reader: self })),
                     None => {
                         let mut error: DecodeError = de::Error::custom(format!("unknown kind {:?}", entry.key));
-                        error.suggestion = nearest(&entry.key, variants.iter().copied());
-                        error.fault = Fault::UnknownKey;
-                        error.at = Some(entry.at.clone());
-                        error.path = Path { above: Some(&self.path), key: &entry.key }.to_string();
-                        error.node = Some(self.address());
+                        error.0.suggestion = nearest(&entry.key, variants.iter().copied());
+                        error.0.fault = Fault::UnknownKey;
+                        error.0.at = Some(entry.at.clone());
+                        error.0.path = Path { above: Some(&self.path), key: &entry.key }.to_string();
+                        error.0.node = Some(self.address());
                         Err(error)
                     }
                 },
@@ -469,7 +476,7 @@ impl<'de> MapAccess<'de> for Entries<'_> {
 }
 
 impl Reader<'_> {
-    fn unknown(&self, entry: &crate::document::Entry, fields: &'static [&'static str]) {
+    fn unknown(&self, entry: &Entry, fields: &'static [&'static str]) {
         let node = std::ptr::from_ref(entry) as usize;
         let mut unknown = self.scratch.unknown.borrow_mut();
         if unknown.len() < MISTAKES_MAX && !unknown.iter().any(|u| u.node == node) {
@@ -518,7 +525,7 @@ impl<'de> VariantAccess<'de> for Word {
 /// A kind with its options: `{redirectScheme: {…}}`.
 struct Tagged<'a> {
     kind: &'static str,
-    entry: &'a crate::document::Entry,
+    entry: &'a Entry,
     reader: Reader<'a>,
 }
 

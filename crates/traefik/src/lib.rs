@@ -8,6 +8,7 @@
 //! Invariants: input of any kind never panics; all mistakes in a text are reported at once, with place and
 //! suggestion; a mistake never widens what is served (an object with an unknown key is closed).
 
+pub mod api;
 mod assemble;
 pub mod check;
 mod decode;
