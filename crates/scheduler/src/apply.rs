@@ -31,7 +31,8 @@ struct Check<'n, 'l> {
 }
 
 impl InPlace for Check<'_, '_> {
-    fn fits(&self, alloc: &Allocation, job: &Job, group: &TaskGroup) -> bool {
+    fn fits(&self, alloc: &Allocation, former: Option<&Allocation>, job: &Job, group: &TaskGroup) -> bool {
+        let without = former.map(|former| self.ledger.without(&former.id));
         let request = Request {
             replaces: Some(alloc),
             stays: true,
@@ -39,7 +40,7 @@ impl InPlace for Check<'_, '_> {
             keep_ports_of: Some(alloc),
             ..Request::new(job, group, self.algorithm, &alloc.id)
         };
-        place(self.nodes, self.ledger, &request).is_ok()
+        place(self.nodes, without.as_ref().unwrap_or(self.ledger), &request).is_ok()
     }
 }
 

@@ -126,7 +126,9 @@ pub fn recount(deployment: &Deployment, allocs: &[Allocation], now: Timestamp) -
             continue;
         }
         if state.require_progress_by.is_never() {
-            let first = own().map(|alloc| alloc.create_time).min().unwrap_or(now);
+            // Allocations that it took over in place are older than itself.
+            let since = |alloc: &Allocation| alloc.create_time.max(deployment.create_time);
+            let first = own().map(since).min().unwrap_or(now);
             state.require_progress_by = first.plus(state.progress_deadline);
         }
         if state.healthy_allocs > before {

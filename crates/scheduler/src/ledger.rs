@@ -10,6 +10,7 @@ use baton_model::{Allocation, Node};
 
 use crate::snapshot::Snapshot;
 
+#[derive(Clone)]
 pub(crate) struct Ledger<'a> {
     by_node: BTreeMap<&'a str, Vec<Cow<'a, Allocation>>>,
     /// Not wanted any more, but their processes may still hold their ports.
@@ -61,6 +62,15 @@ impl<'a> Ledger<'a> {
         if list.len() < before && !alloc.client_terminal() {
             self.lingering.entry(&alloc.node_id).or_default().push(alloc);
         }
+    }
+
+    /// The same with one allocation gone.
+    pub(crate) fn without(&self, alloc_id: &str) -> Self {
+        let mut ledger = self.clone();
+        for list in ledger.by_node.values_mut() {
+            list.retain(|alloc| alloc.id != alloc_id);
+        }
+        ledger
     }
 
     pub(crate) fn add(&mut self, alloc: &Allocation) {

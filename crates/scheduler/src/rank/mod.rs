@@ -1,6 +1,6 @@
 //! How much a node that fits is liked: the mean of the scorers that have something to say.
 //!
-//! Every scorer's number is from −1 to 1. The names are those that `alloc status` shows.
+//! Scores are from −1 to 1, where many allocations of a group share a node even lower. The names are those that `alloc status` shows.
 
 mod affinity;
 mod spread;
@@ -73,6 +73,6 @@ impl Ranking<'_> {
             .filter(|alloc| alloc.job_id == self.job.id && alloc.task_group == self.group.name)
             .filter(|alloc| Some(alloc.id.as_str()) != self.leaves_out)
             .count();
-        (beside > 0).then(|| -((beside + 1) as f64) / self.group.count.max(1) as f64).map(|score| score.max(-1.0))
+        (beside > 0).then(|| -((beside + 1) as f64) / self.group.count.max(1) as f64)
     }
 }

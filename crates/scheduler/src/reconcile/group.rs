@@ -1,6 +1,6 @@
 //! The reconciliation of one group, step by step.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use baton_model::eval::trigger;
 use baton_model::plan::DesiredUpdates;
@@ -64,7 +64,11 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
 
         // Canaries have their names beside the others'.
         let names_of = |allocs: &[&'a Allocation]| -> Vec<&'a Allocation> {
-            allocs.iter().copied().filter(|a| !(canarying_before && canary_ids.contains(a.id.as_str()))).collect()
+            allocs
+                .iter()
+                .copied()
+                .filter(|a| !(canarying_before && canary_ids.contains(a.id.as_str())) && !self.stood_in_for(a))
+                .collect()
         };
         let taken = [&sets.untainted, &sets.migrate, &due, &sets.lost].map(|list| names_of(list)).concat();
         let mut names = Names::of(&job.id, &group.name, taken.iter().copied());
@@ -83,21 +87,22 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
             }
         }
 
-        let updates = self.updates(&sets.untainted, in_place, &mut desired);
+        let updates = self.updates(&sets.untainted, &pairs.former, in_place, &mut desired);
         let (canary_allocs, ordinary): (Vec<_>, Vec<_>) =
             sets.untainted.iter().copied().partition(|alloc| canary_ids.contains(alloc.id.as_str()));
 
         let strategy = group.update.as_ref().filter(|update| !update.is_empty() && job.job_type == JobType::Service);
         let wanted_canaries = strategy.map_or(0, |update| usize::try_from(update.canary).unwrap_or(0));
-        let needs_canaries =
-            !updates.destructive.is_empty() && canary_allocs.len() < wanted_canaries && !state.promoted;
+        // A failed canary that is placed anew below counts as there.
+        let canaries_out = canary_allocs.len() + due.iter().filter(|a| canary_ids.contains(a.id.as_str())).count();
+        let needs_canaries = !updates.destructive.is_empty() && canaries_out < wanted_canaries && !state.promoted;
         if needs_canaries {
             state.desired_canaries = wanted_canaries as i64;
         }
         let canarying = state.desired_canaries > 0 && !state.promoted;
         let held = self.current.held();
         if needs_canaries && !held {
-            let missing = wanted_canaries - canary_allocs.len();
+            let missing = wanted_canaries - canaries_out;
             for name in canaries::names(missing, &updates.destructive, &canary_allocs, &mut names) {
                 desired.canary += 1;
                 self.place(name, true, None, false);
@@ -108,16 +113,19 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         let tracked: Vec<&Allocation> = allocs.iter().copied().filter(|alloc| !alloc.server_terminal()).collect();
         let mut limit = limits::limit(self.current, group, &tracked, busy, canarying);
 
-        let present = if canarying { ordinary.len() } else { sets.untainted.len() };
-        let present = present - self.replaced_unknowns(if canarying { &ordinary } else { &sets.untainted });
+        let counted = if canarying { &ordinary } else { &sets.untainted };
+        let present = counted.iter().filter(|alloc| !self.stood_in_for(alloc)).count();
         let placed = self.placements(&sets, &due, present, held, canarying, &mut names, &mut desired);
         limit = limit.saturating_sub(placed.now);
 
-        let destructive_now = if held || canarying { 0 } else { limit.min(updates.destructive.len()) };
+        let destructive = updates.destructive.len();
+        let retries = self.retries(updates.destructive, &pairs.former, &mut desired);
+        let destructive_now = if held || canarying { 0 } else { limit.min(retries.others.len()) };
         desired.destructive_update += destructive_now as u64;
-        desired.ignore += (updates.destructive.len() - destructive_now) as u64;
-        let ordered = self.handover_order(&updates.destructive);
-        for old in ordered.into_iter().take(destructive_now) {
+        desired.ignore += (retries.others.len() - destructive_now) as u64;
+        let ordered = self.handover_order(&retries.others);
+        let due_again = retries.due.iter().copied().filter(|_| !held);
+        for old in due_again.chain(ordered.into_iter().take(destructive_now)) {
             let former = pairs.former.get(old.id.as_str()).copied();
             let succeeds = old.handover && !former.is_some_and(Allocation::succession_failed);
             self.changes.replacements.push(ReplaceChange {
@@ -140,8 +148,8 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
             }
         }
 
-        let total = updates.destructive.len() + updates.in_place.len() + placed.total;
-        let changes_spec = !updates.destructive.is_empty() || !updates.in_place.is_empty();
+        let total = destructive + updates.in_place.len() + placed.total;
+        let changes_spec = destructive + updates.in_place.len() > 0;
         if !in_deployment {
             state.desired_total = total as i64;
         }
@@ -315,8 +323,9 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
     }
 
     fn updates(
-        &self,
+        &mut self,
         untainted: &[&'a Allocation],
+        former: &BTreeMap<&str, &'a Allocation>,
         in_place: &dyn InPlace,
         desired: &mut DesiredUpdates,
     ) -> Updates<'a> {
@@ -326,8 +335,14 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
             match change {
                 Change::Destructive(_) => updates.destructive.push(*alloc),
                 Change::InPlace | Change::TemplateReload if !alloc.client_terminal() => {
-                    if in_place.fits(alloc, self.job, self.group) {
+                    let former = former.get(alloc.id.as_str()).copied();
+                    if in_place.fits(alloc, former, self.job, self.group) {
                         updates.in_place.push(*alloc);
+                        // Nobody has to take over any more.
+                        if let Some(former) = former {
+                            desired.stop += 1;
+                            self.stop(former, description::NOT_NEEDED, None);
+                        }
                     } else {
                         updates.destructive.push(*alloc);
                     }
@@ -339,13 +354,46 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         updates
     }
 
-    /// Unknown allocations that a replacement stands in for do not count as present.
-    fn replaced_unknowns(&self, allocs: &[&Allocation]) -> usize {
-        let (_, replace) = disconnect_rules(self.group);
-        if !replace {
-            return 0;
+    /// Unknown, and a replacement takes its place and name meanwhile.
+    fn stood_in_for(&self, alloc: &Allocation) -> bool {
+        alloc.client_status == AllocClientStatus::Unknown && disconnect_rules(self.group).1
+    }
+
+    /// Sorts out the old allocations whose successor failed by its own fault: they are tried again as the reschedule
+    /// policy says, and go on serving until then.
+    fn retries(
+        &mut self,
+        destructive: Vec<&'a Allocation>,
+        former: &BTreeMap<&str, &'a Allocation>,
+        desired: &mut DesiredUpdates,
+    ) -> Retries<'a> {
+        let active = self.current.deployment.is_some_and(|deployment| deployment.status.is_active());
+        let (mut retries, mut later) = (Retries::default(), Vec::new());
+        for old in destructive {
+            let failed = former
+                .get(old.id.as_str())
+                .filter(|failed| failed.client_terminal() && !failed.succession_failed() && self.same_version(failed));
+            let Some(failed) = failed else {
+                retries.others.push(old);
+                continue;
+            };
+            let in_deployment = active && self.current.has(failed);
+            match when(failed, self.group, &self.snapshot.eval.id, in_deployment, self.snapshot.now) {
+                When::Now => retries.due.push(old),
+                When::Later(at) => {
+                    retries.waiting += 1;
+                    if failed.followup_eval_id.is_empty() {
+                        later.push((at, *failed));
+                    }
+                }
+                When::Never => retries.waiting += 1,
+            }
         }
-        allocs.iter().filter(|alloc| alloc.client_status == AllocClientStatus::Unknown).count()
+        desired.reschedule_now += retries.due.len() as u64;
+        desired.reschedule_later += later.len() as u64;
+        desired.ignore += retries.waiting as u64;
+        self.look_again(later);
+        retries
     }
 
     /// Failed ones that are due, lost ones, missing ones. What a held deployment or waiting canaries forbid stays undone.
@@ -405,6 +453,16 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         ordered.sort_by_key(|alloc| (self.snapshot.holds.contains(&alloc.node_id), alloc.index(), &alloc.id));
         ordered
     }
+}
+
+/// Destructive updates by what became of an earlier successor.
+#[derive(Default)]
+struct Retries<'a> {
+    due: Vec<&'a Allocation>,
+    /// Not to be tried now.
+    waiting: usize,
+    /// Without a failed successor.
+    others: Vec<&'a Allocation>,
 }
 
 /// How many placements there are.

@@ -26,8 +26,6 @@ pub(super) fn limit(
             Some(true) => {}
             // One that could not take over only gave its place back.
             _ if alloc.succession_failed() => {}
-            // Its replacement has been asked for; the watcher goes on with the deployment.
-            Some(false) if alloc.desired_transition.reschedule == Some(true) => {}
             Some(false) => return 0,
             None if alloc.terminal() => {}
             None => limit = limit.saturating_sub(1),

@@ -94,7 +94,8 @@ pub(crate) struct Changes<'a> {
 
 /// Asks whether an allocation could stay on its node under the new job.
 pub(crate) trait InPlace {
-    fn fits(&self, alloc: &Allocation, job: &Job, group: &TaskGroup) -> bool;
+    /// `former` is a successor that would end.
+    fn fits(&self, alloc: &Allocation, former: Option<&Allocation>, job: &Job, group: &TaskGroup) -> bool;
 }
 
 /// Decides what changes. Allocations that the result does not mention stay as they are.

@@ -65,8 +65,18 @@ impl<'a> SystemReconciler<'_, 'a, '_> {
             }
             match update::change(alloc, job, group) {
                 Change::None => desired.ignore += 1,
-                Change::InPlace | Change::TemplateReload if in_place.fits(alloc, job, group) => {
+                Change::InPlace | Change::TemplateReload
+                    if in_place.fits(alloc, pairs.former.get(alloc.id.as_str()).copied(), job, group) =>
+                {
                     updated.push(*alloc);
+                    if let Some(former) = pairs.former.get(alloc.id.as_str()) {
+                        desired.stop += 1;
+                        self.changes.stops.push(StopChange {
+                            alloc: former,
+                            description: description::NOT_NEEDED,
+                            client_status: None,
+                        });
+                    }
                 }
                 _ => destructive.push(*alloc),
             }
