@@ -10,6 +10,7 @@ use baton_consul::wire::{
 
 use crate::State;
 use crate::row::{OnNode, SessionRow};
+use crate::state::Map;
 
 /// A check that somebody on its node has to run.
 #[derive(Clone, Debug, PartialEq)]
@@ -177,7 +178,7 @@ impl State {
     }
 }
 
-fn on_node<'a, V>(map: &'a BTreeMap<OnNode, V>, node: &str) -> impl Iterator<Item = (&'a OnNode, &'a V)> {
+fn on_node<'a, V>(map: &'a Map<OnNode, V>, node: &str) -> impl Iterator<Item = (&'a OnNode, &'a V)> {
     let from = (node.to_owned(), String::new());
     let node = node.to_owned();
     map.range(from..).take_while(move |(key, _)| key.0 == node)

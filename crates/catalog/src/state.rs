@@ -1,32 +1,37 @@
 //! The catalog's content with its secondary indexes.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use baton_consul::wire::{KvPair, Node, NodeService, UserEvent};
 
 use crate::row::{CheckRow, Entry, LockDelay, OnNode, SessionRow};
 use crate::{CatalogError, Now, Row};
 
-/// Everything the catalog knows. Change it with [`State::apply`], read it with the queries.
+/// An ordered map whose copies share what they have in common: its owner keeps the state from before a command at the
+/// price of the difference.
+pub(crate) type Map<K, V> = rpds::RedBlackTreeMapSync<K, V>;
+
+/// Everything the catalog knows. Cheap to clone. Change it with [`State::apply`], read it with the queries.
 #[derive(Clone, Debug)]
 pub struct State {
     pub(crate) datacenter: String,
     /// The index of the last command that changed something.
     pub(crate) index: u64,
-    pub(crate) nodes: BTreeMap<String, Node>,
-    pub(crate) services: BTreeMap<OnNode, NodeService>,
-    pub(crate) checks: BTreeMap<OnNode, CheckRow>,
-    pub(crate) kv: BTreeMap<String, KvPair>,
-    pub(crate) sessions: BTreeMap<String, SessionRow>,
-    pub(crate) tombstones: BTreeMap<String, u64>,
-    pub(crate) lock_delays: BTreeMap<String, LockDelay>,
+    pub(crate) nodes: Map<String, Node>,
+    pub(crate) services: Map<OnNode, NodeService>,
+    pub(crate) checks: Map<OnNode, CheckRow>,
+    pub(crate) kv: Map<String, KvPair>,
+    pub(crate) sessions: Map<String, SessionRow>,
+    pub(crate) tombstones: Map<String, u64>,
+    pub(crate) lock_delays: Map<String, LockDelay>,
     /// Index per table and per service name.
-    pub(crate) indexes: BTreeMap<String, u64>,
+    pub(crate) indexes: Map<String, u64>,
     /// Service name → its instances.
-    pub(crate) instances: BTreeMap<String, BTreeSet<OnNode>>,
+    pub(crate) instances: Map<String, BTreeSet<OnNode>>,
     /// Session → the keys it holds.
-    pub(crate) held: BTreeMap<String, BTreeSet<String>>,
-    pub(crate) events: VecDeque<UserEvent>,
+    pub(crate) held: Map<String, BTreeSet<String>>,
+    pub(crate) events: Arc<VecDeque<UserEvent>>,
     pub(crate) event_index: u64,
 }
 
@@ -36,17 +41,17 @@ impl State {
             datacenter: datacenter.into(),
             // Watchers read index 1 of a catalog in which nothing happened; the first change must be above it.
             index: 1,
-            nodes: BTreeMap::new(),
-            services: BTreeMap::new(),
-            checks: BTreeMap::new(),
-            kv: BTreeMap::new(),
-            sessions: BTreeMap::new(),
-            tombstones: BTreeMap::new(),
-            lock_delays: BTreeMap::new(),
-            indexes: BTreeMap::new(),
-            instances: BTreeMap::new(),
-            held: BTreeMap::new(),
-            events: VecDeque::new(),
+            nodes: Map::new_sync(),
+            services: Map::new_sync(),
+            checks: Map::new_sync(),
+            kv: Map::new_sync(),
+            sessions: Map::new_sync(),
+            tombstones: Map::new_sync(),
+            lock_delays: Map::new_sync(),
+            indexes: Map::new_sync(),
+            instances: Map::new_sync(),
+            held: Map::new_sync(),
+            events: Arc::default(),
             event_index: 0,
         }
     }
@@ -68,8 +73,8 @@ impl State {
 
     /// The whole durable state.
     pub fn snapshot(&self) -> Vec<Row> {
-        fn each<'a, K: Clone + 'a, V: Clone + 'a>(
-            map: &'a BTreeMap<K, V>,
+        fn each<'a, K: Clone + Ord + 'a, V: Clone + 'a>(
+            map: &'a Map<K, V>,
             entry: fn(K, Option<V>) -> Entry,
         ) -> impl Iterator<Item = Row> + 'a {
             map.iter().map(move |(key, value)| entry(key.clone(), Some(value.clone())).row())
@@ -151,29 +156,36 @@ impl State {
     }
 }
 
-fn swap<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) -> Option<V> {
+fn swap<K: Ord, V: Clone>(map: &mut Map<K, V>, key: K, value: Option<V>) -> Option<V> {
+    let old = map.get(&key).cloned();
     match value {
-        Some(value) => map.insert(key, value),
-        None => map.remove(&key),
+        Some(value) => map.insert_mut(key, value),
+        None => {
+            map.remove_mut(&key);
+        }
     }
+    old
 }
 
 /// Moves `member` from the set of `old` to the set of `new`; empty sets disappear.
-fn relink<M: Ord + Clone>(
-    map: &mut BTreeMap<String, BTreeSet<M>>,
-    old: Option<&String>,
-    new: Option<String>,
-    member: &M,
-) {
+fn relink<M: Ord + Clone>(map: &mut Map<String, BTreeSet<M>>, old: Option<&String>, new: Option<String>, member: &M) {
+    if old == new.as_ref() {
+        return;
+    }
     if let Some(old) = old
-        && let Some(set) = map.get_mut(old)
+        && let Some(set) = map.get(old)
     {
+        let mut set = set.clone();
         set.remove(member);
         if set.is_empty() {
-            map.remove(old);
+            map.remove_mut(old);
+        } else {
+            map.insert_mut(old.clone(), set);
         }
     }
     if let Some(new) = new {
-        map.entry(new).or_default().insert(member.clone());
+        let mut set = map.get(&new).cloned().unwrap_or_default();
+        set.insert(member.clone());
+        map.insert_mut(new, set);
     }
 }

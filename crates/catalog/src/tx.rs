@@ -28,7 +28,7 @@ impl<'a> Tx<'a> {
 
     /// The rows that differ from before. Entries that changed only in what is not persisted yield none.
     pub(crate) fn commit(mut self) -> Vec<Row> {
-        if self.state.tombstones.len() > crate::MAX_TOMBSTONES {
+        if self.state.tombstones.size() > crate::MAX_TOMBSTONES {
             let keys: Vec<String> = self.state.tombstones.keys().cloned().collect();
             for key in keys {
                 self.put(Entry::Tombstone(key, None));

@@ -8,6 +8,8 @@ mod sessions;
 mod tick;
 mod txn;
 
+use std::sync::Arc;
+
 use baton_consul::wire::UserEvent;
 
 use crate::row::SEPARATOR;
@@ -48,10 +50,11 @@ impl State {
         }
         event.version = 1;
         event.ltime = self.events.back().map_or(1, |last| last.ltime) + 1;
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
+        let events = Arc::make_mut(&mut self.events);
+        if events.len() == MAX_EVENTS {
+            events.pop_front();
         }
-        self.events.push_back(event.clone());
+        events.push_back(event.clone());
         self.event_index = index;
         self.index = index;
         Ok(event)
