@@ -1,1 +1,16 @@
+//! `baton proxy`: Traefik's configuration in, traffic out.
+//!
+//! This is where the front end (`traefik`) and the data plane (`proxy`) meet. [`startup`] finds and reads the static
+//! configuration; [`Sources`] hold what the providers said last; [`Runtime`] turns both into a route table and gives it
+//! to the engine, again and again.
+//!
+//! Invariants: a configuration that cannot be used changes nothing and is told; one bad file keeps its own last good
+//! version and no other file's; sockets are stored with the supervisor before the process calls itself ready.
 
+mod internals;
+mod runtime;
+mod sources;
+mod startup;
+
+pub use runtime::run;
+pub use startup::{Refused, Start};
