@@ -1,0 +1,96 @@
+//! What `?filter=` can name in each list.
+
+use baton_catalog::filter::Schema::{self, Bool, List, Map, Number, Record, Text, Texts};
+
+pub(crate) const JOB: Schema = Record(&[
+    ("ID", Text),
+    ("ParentID", Text),
+    ("Name", Text),
+    ("Namespace", Text),
+    ("Datacenters", Texts),
+    ("NodePool", Text),
+    ("Type", Text),
+    ("Priority", Number),
+    ("Periodic", Bool),
+    ("ParameterizedJob", Bool),
+    ("Stop", Bool),
+    ("Status", Text),
+    ("StatusDescription", Text),
+    ("Version", Number),
+    ("CreateIndex", Number),
+    ("ModifyIndex", Number),
+    ("JobModifyIndex", Number),
+    ("SubmitTime", Number),
+    ("Meta", Map(&Text)),
+]);
+
+pub(crate) const NODE: Schema = Record(&[
+    ("ID", Text),
+    ("Name", Text),
+    ("Address", Text),
+    ("Datacenter", Text),
+    ("NodeClass", Text),
+    ("NodePool", Text),
+    ("Version", Text),
+    ("Drain", Bool),
+    ("SchedulingEligibility", Text),
+    ("Status", Text),
+    ("StatusDescription", Text),
+    ("Attributes", Map(&Text)),
+    ("Meta", Map(&Text)),
+    ("CreateIndex", Number),
+    ("ModifyIndex", Number),
+]);
+
+pub(crate) const ALLOC: Schema = Record(&[
+    ("ID", Text),
+    ("EvalID", Text),
+    ("Name", Text),
+    ("Namespace", Text),
+    ("NodeID", Text),
+    ("NodeName", Text),
+    ("JobID", Text),
+    ("JobType", Text),
+    ("JobVersion", Number),
+    ("TaskGroup", Text),
+    ("DesiredStatus", Text),
+    ("DesiredDescription", Text),
+    ("ClientStatus", Text),
+    ("ClientDescription", Text),
+    ("FollowupEvalID", Text),
+    ("NextAllocation", Text),
+    ("CreateIndex", Number),
+    ("ModifyIndex", Number),
+    ("CreateTime", Number),
+    ("ModifyTime", Number),
+]);
+
+pub(crate) const EVAL: Schema = Record(&[
+    ("ID", Text),
+    ("Namespace", Text),
+    ("Priority", Number),
+    ("Type", Text),
+    ("TriggeredBy", Text),
+    ("JobID", Text),
+    ("NodeID", Text),
+    ("DeploymentID", Text),
+    ("Status", Text),
+    ("StatusDescription", Text),
+    ("NextEval", Text),
+    ("PreviousEval", Text),
+    ("BlockedEval", Text),
+    ("RelatedEvals", List(&[("ID", Text), ("Status", Text)])),
+    ("CreateIndex", Number),
+    ("ModifyIndex", Number),
+]);
+
+pub(crate) const DEPLOYMENT: Schema = Record(&[
+    ("ID", Text),
+    ("Namespace", Text),
+    ("JobID", Text),
+    ("JobVersion", Number),
+    ("Status", Text),
+    ("StatusDescription", Text),
+    ("CreateIndex", Number),
+    ("ModifyIndex", Number),
+]);
