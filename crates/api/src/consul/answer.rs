@@ -36,21 +36,32 @@ enum Content {
 
 impl Answer {
     pub(super) fn empty() -> Self {
-        Self { status: StatusCode::OK, headers: HeaderMap::new(), content: Content::Empty }
+        Self {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            content: Content::Empty,
+        }
     }
 
     pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Self {
         match serde_json::to_value(value) {
-            Ok(value) => Self { content: Content::Json(value), ..Self::empty() },
+            Ok(value) => Self {
+                content: Content::Json(value),
+                ..Self::empty()
+            },
             Err(error) => {
                 let text = format!("answer cannot be written as JSON: {error}");
-                Self::bytes(text.into_bytes(), "text/plain; charset=utf-8").status(StatusCode::INTERNAL_SERVER_ERROR)
+                Self::bytes(text.into_bytes(), "text/plain; charset=utf-8")
+                    .status(StatusCode::INTERNAL_SERVER_ERROR)
             }
         }
     }
 
     pub(super) fn bytes(bytes: Vec<u8>, content_type: &'static str) -> Self {
-        let answer = Self { content: Content::Bytes(bytes), ..Self::empty() };
+        let answer = Self {
+            content: Content::Bytes(bytes),
+            ..Self::empty()
+        };
         answer.header(CONTENT_TYPE, content_type)
     }
 
@@ -78,8 +89,11 @@ impl Answer {
 
     /// How far away the server is.
     pub(super) fn reach(self, reach: Reach) -> Self {
-        self.header(KNOWN_LEADER, if reach.known_leader { "true" } else { "false" })
-            .header(LAST_CONTACT, &reach.last_contact.as_millis().to_string())
+        self.header(
+            KNOWN_LEADER,
+            if reach.known_leader { "true" } else { "false" },
+        )
+        .header(LAST_CONTACT, &reach.last_contact.as_millis().to_string())
     }
 
     pub(super) fn consistency(self, consistency: Consistency) -> Self {
@@ -110,7 +124,9 @@ impl Answer {
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         if json {
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+                .headers_mut()
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         response
     }
@@ -118,7 +134,8 @@ impl Answer {
 
 fn indented(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(b"    "));
+    let mut serializer =
+        serde_json::Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(b"    "));
     if value.serialize(&mut serializer).is_ok() {
         out.push(b'\n');
     }
@@ -138,12 +155,17 @@ fn allowed(methods: &[Method]) -> String {
 pub(super) struct Failure {
     status: StatusCode,
     text: String,
-    headers: HeaderMap,
+    /// The methods that would have been right.
+    allow: Option<&'static [Method]>,
 }
 
 impl Failure {
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into(), headers: HeaderMap::new() }
+        Self {
+            status,
+            text: text.into(),
+            allow: None,
+        }
     }
 
     pub(super) fn empty(status: StatusCode) -> Self {
@@ -158,11 +180,11 @@ impl Failure {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
     }
 
-    pub(super) fn allow(mut self, methods: &[Method]) -> Self {
-        if let Ok(value) = HeaderValue::from_str(&allowed(methods)) {
-            self.headers.insert(ALLOW, value);
+    pub(super) fn allow(self, methods: &'static [Method]) -> Self {
+        Self {
+            allow: Some(methods),
+            ..self
         }
-        self
     }
 
     pub(super) fn into_response(self) -> Response {
@@ -171,9 +193,11 @@ impl Failure {
         } else {
             Answer::bytes(self.text.into_bytes(), "text/plain; charset=utf-8")
         };
-        let mut response = answer.status(self.status).into_response();
-        response.headers_mut().extend(self.headers);
-        response
+        let answer = match self.allow {
+            Some(methods) => answer.allow(methods),
+            None => answer,
+        };
+        answer.status(self.status).into_response()
     }
 }
 
@@ -181,9 +205,9 @@ impl From<CatalogError> for Failure {
     fn from(error: CatalogError) -> Self {
         let status = match &error {
             CatalogError::Invalid(_) => StatusCode::BAD_REQUEST,
-            CatalogError::UnknownService(_) | CatalogError::UnknownSession(_) | CatalogError::UnknownCheck(_) => {
-                StatusCode::NOT_FOUND
-            }
+            CatalogError::UnknownService(_)
+            | CatalogError::UnknownSession(_)
+            | CatalogError::UnknownCheck(_) => StatusCode::NOT_FOUND,
             CatalogError::TooManyOps { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

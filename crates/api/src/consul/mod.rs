@@ -21,6 +21,7 @@ mod members;
 mod memory;
 mod query;
 mod routes;
+mod server;
 mod session;
 mod txn;
 
@@ -39,6 +40,7 @@ pub use memory::MemoryBackend;
 use query::Query;
 pub use routes::needs_token;
 use routes::{Endpoint, Found, find};
+pub use server::ServerBackend;
 
 /// Largest request body, in bytes: Consul's limit for values and for whole transactions.
 pub const MAX_BODY: usize = 512 * 1024;
@@ -76,7 +78,10 @@ struct Call {
 
 /// All of `/v1/…`. Put it behind the layer that checks `Host`, `Origin` and tokens.
 pub fn router(backend: Arc<dyn Backend>, identity: Identity) -> Router {
-    let face = Face { backend, identity: Arc::new(identity) };
+    let face = Face {
+        backend,
+        identity: Arc::new(identity),
+    };
     Router::new().fallback(answer).with_state(face)
 }
 
@@ -89,7 +94,12 @@ async fn answer(State(face): State<Face>, request: Request<Body>) -> Response {
 
 async fn handle(face: &Face, request: Request<Body>) -> Result<Answer, Failure> {
     let (parts, body) = request.into_parts();
-    let Some(Found { endpoint, methods, rest }) = find(parts.uri.path()) else {
+    let Some(Found {
+        endpoint,
+        methods,
+        rest,
+    }) = find(parts.uri.path())
+    else {
         return Err(Failure::empty(StatusCode::NOT_FOUND));
     };
     let method = parts.method;
@@ -97,18 +107,37 @@ async fn handle(face: &Face, request: Request<Body>) -> Result<Answer, Failure> 
         return Ok(Answer::empty().allow(methods));
     }
     if !methods.contains(&method) {
-        return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("method {method} not allowed")).allow(methods));
+        return Err(Failure::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            format!("method {method} not allowed"),
+        )
+        .allow(methods));
     }
     let rest = percent_decode_str(rest).decode_utf8();
-    let rest = rest.map_err(|_| Failure::bad_request("path is not UTF-8"))?.into_owned();
+    let rest = rest
+        .map_err(|_| Failure::bad_request("path is not UTF-8"))?
+        .into_owned();
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    if query.get("dc").is_some_and(|dc| !dc.is_empty() && dc != face.identity.datacenter) {
-        return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "No path to datacenter"));
+    if query
+        .get("dc")
+        .is_some_and(|dc| !dc.is_empty() && dc != face.identity.datacenter)
+    {
+        return Err(Failure::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "No path to datacenter",
+        ));
     }
     let body = read_body(body, endpoint).await?;
     let pretty = query.has("pretty");
-    let call = Call { method, rest, query, body };
-    dispatch(face, endpoint, call).await.map(|answer| answer.pretty(pretty))
+    let call = Call {
+        method,
+        rest,
+        query,
+        body,
+    };
+    dispatch(face, endpoint, call)
+        .await
+        .map(|answer| answer.pretty(pretty))
 }
 
 async fn read_body(body: Body, endpoint: Endpoint) -> Result<bytes::Bytes, Failure> {
@@ -176,8 +205,13 @@ async fn dispatch(face: &Face, endpoint: Endpoint, call: Call) -> Result<Answer,
             Ok(answer.consistency(call.query.consistency()?))
         }
         E::CoordinateDatacenters => Ok(Answer::json(&[(); 0])),
-        E::ConnectCa => Err(Failure::internal("Connect must be enabled in order to use this endpoint")),
-        E::Acl => Err(Failure::new(StatusCode::UNAUTHORIZED, "ACL support disabled")),
+        E::ConnectCa => Err(Failure::internal(
+            "Connect must be enabled in order to use this endpoint",
+        )),
+        E::Acl => Err(Failure::new(
+            StatusCode::UNAUTHORIZED,
+            "ACL support disabled",
+        )),
         E::Unsupported(what) => Err(Failure::new(StatusCode::NOT_IMPLEMENTED, what)),
     }
 }

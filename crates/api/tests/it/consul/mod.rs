@@ -7,3 +7,4 @@ mod http;
 mod python;
 mod stories;
 mod support;
+mod traefik;

@@ -18,6 +18,12 @@ fn our_face() {
 }
 
 #[test]
+fn our_face_over_a_server() {
+    let face = Face::over_server();
+    run(&face.url());
+}
+
+#[test]
 fn a_real_agent() {
     if let Some(agent) = RealAgent::start() {
         run(&format!("http://{}", agent.address));

@@ -6,15 +6,28 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_api::consul::{Identity, MemoryBackend, router};
+use baton_api::consul::{Backend, Identity, MemoryBackend, ServerBackend, router};
 use baton_catalog::Command as Change;
 use baton_consul::wire::Node;
+use baton_server::{Config, Server};
+use baton_store::MemoryStore;
 use baton_testkit::{Process, eventually, free_port, peers};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 /// The node that a face speaks for.
 pub(crate) const NODE: &str = "test-1";
+const NODE_ID: &str = "11111111-2222-3333-4444-555555555555";
+
+fn identity() -> Identity {
+    Identity {
+        node: NODE.into(),
+        node_id: NODE_ID.into(),
+        datacenter: "dc1".into(),
+        address: "127.0.0.1".into(),
+        server: true,
+    }
+}
 
 /// Our face in a thread of its own; ends when dropped.
 pub(crate) struct Face {
@@ -24,31 +37,39 @@ pub(crate) struct Face {
 }
 
 impl Face {
+    /// Over a catalog of its own.
     pub(crate) fn start() -> Self {
-        let backend = Arc::new(MemoryBackend::new("dc1"));
-        let node_id = "11111111-2222-3333-4444-555555555555".to_owned();
-        let node = Node { id: node_id.clone(), node: NODE.into(), address: "127.0.0.1".into(), ..Node::default() };
-        backend.apply_now(Change::NodeUp(node)).expect("a fresh catalog takes a node");
-        let identity = Identity {
-            node: NODE.into(),
-            node_id,
-            datacenter: "dc1".into(),
-            address: "127.0.0.1".into(),
-            server: true,
-        };
+        Self::over(|| {
+            let backend = Arc::new(MemoryBackend::new("dc1"));
+            let clock = Arc::clone(&backend);
+            tokio::spawn(async move { clock.run_clock().await });
+            backend
+        })
+    }
+
+    /// Over the catalog of a whole server.
+    pub(crate) fn over_server() -> Self {
+        Self::over(|| {
+            let server = Server::open(Config::default(), Box::new(MemoryStore::new())).expect("a fresh server");
+            Arc::new(ServerBackend::new(server))
+        })
+    }
+
+    fn over(backend: impl FnOnce() -> Arc<dyn Backend> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a socket option");
         let address = listener.local_addr().expect("a bound socket");
         let (stop, stopped) = oneshot::channel();
-        let app = router(backend.clone(), identity);
-        let clock = backend.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
+                let backend = backend();
+                let node =
+                    Node { id: NODE_ID.into(), node: NODE.into(), address: "127.0.0.1".into(), ..Node::default() };
+                backend.apply(Change::NodeUp(node)).await.expect("a fresh catalog takes a node");
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
                 tokio::select! {
-                    served = axum::serve(listener, app) => served.expect("serving goes on"),
-                    () = clock.run_clock() => {}
+                    served = axum::serve(listener, router(backend, identity())) => served.expect("serving goes on"),
                     _ = stopped => {}
                 }
             });
