@@ -31,8 +31,8 @@ struct Check<'n, 'l> {
 }
 
 impl InPlace for Check<'_, '_> {
-    fn fits(&self, alloc: &Allocation, former: Option<&Allocation>, job: &Job, group: &TaskGroup) -> bool {
-        let without = former.map(|former| self.ledger.without(&former.id));
+    fn fits(&self, alloc: &Allocation, beside: Option<&Allocation>, job: &Job, group: &TaskGroup) -> bool {
+        let without = beside.map(|beside| self.ledger.without(&beside.id));
         let request = Request {
             replaces: Some(alloc),
             stays: true,
@@ -69,7 +69,7 @@ fn apply<'a>(planner: &mut Planner<'a>, changes: Changes<'a>) {
 
 /// Stops the old one and places the new one, or leaves both.
 fn replace<'a>(planner: &mut Planner<'a>, job: &'a Job, shared: &Arc<Job>, change: ReplaceChange<'a>) {
-    let ReplaceChange { group, old, former, succeeds, canary, same_node } = change;
+    let ReplaceChange { group, old, name, former, succeeds, canary, same_node } = change;
     let id = planner.new_id();
     if let Some(former) = former {
         planner.ledger.remove(former);
@@ -97,7 +97,7 @@ fn replace<'a>(planner: &mut Planner<'a>, job: &'a Job, shared: &Arc<Job>, chang
             return;
         }
     };
-    let mut alloc = planner.new_alloc(id, shared, group, old.name.clone(), found);
+    let mut alloc = planner.new_alloc(id, shared, group, name, found);
     alloc.previous_allocation.clone_from(&old.id);
     alloc.deployment_status = canary_status(canary);
     if let Some(former) = former {

@@ -133,7 +133,13 @@ pub(crate) fn finish(current: &Current<'_>, draft: Option<Deployment>, complete:
     }
 }
 
-/// Has the group what the deployment wants for it?
-pub(crate) fn group_complete(state: &DeploymentState, healthy: i64) -> bool {
-    healthy >= state.desired_total.max(state.desired_canaries) && (state.desired_canaries == 0 || state.promoted)
+/// Has the group what the deployment wants for it: enough healthy allocations, none that is still on its way, canaries
+/// promoted?
+pub(crate) fn group_complete(current: &Current<'_>, state: &DeploymentState, allocs: &[&Allocation]) -> bool {
+    let own = || allocs.iter().filter(|alloc| current.has(alloc) && !alloc.server_terminal());
+    let good = |alloc: &&&Allocation| alloc.deployment_health() == Some(true) && !alloc.client_terminal();
+    let healthy = own().filter(good).count() as i64;
+    healthy >= state.desired_total.max(state.desired_canaries)
+        && healthy == own().count() as i64
+        && (state.desired_canaries == 0 || state.promoted)
 }

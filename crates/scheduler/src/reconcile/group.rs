@@ -10,6 +10,7 @@ use super::classify::{Sets, classify, disconnect_rules};
 use super::disconnect::{Keep, choose, follow_up, mark_reconnected, timeout_eval};
 use super::names::Names;
 use super::reschedule::{When, when};
+use super::succession::Successions;
 use super::{
     Changes, Current, InPlace, PlaceChange, ReplaceChange, StopChange, canaries, copy_state, deployment, description,
     limits, mark_unknown, stops, succession,
@@ -49,9 +50,9 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
             .copied()
             .filter(|alloc| if batch { !alloc.terminal() || !self.older(alloc) } else { !alloc.server_terminal() })
             .collect();
-        let pairs = succession::resolve(self.snapshot, job, group, relevant, self.changes);
+        let pairs = succession::resolve(self.snapshot, job, group, relevant, in_place, self.changes);
         let (mut state, in_deployment) = copy_state(self.current, group);
-        let (relevant, obsolete) = canaries::stop_obsolete(self.current, &state, pairs.remaining, self.changes);
+        let (relevant, obsolete) = canaries::stop_obsolete(self.current, &state, pairs.remaining.clone(), self.changes);
         desired.stop += obsolete;
 
         let canary_ids = canaries::present(self.current, &state, &relevant);
@@ -62,32 +63,25 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         self.disconnect(&mut sets, &mut desired);
         let due = self.reschedules(&mut sets.untainted, &mut desired);
 
-        // Canaries have their names beside the others'.
+        // Canaries have their names beside the others'; a silent one's name is its stand-in's.
         let names_of = |allocs: &[&'a Allocation]| -> Vec<&'a Allocation> {
-            allocs
-                .iter()
-                .copied()
-                .filter(|a| !(canarying_before && canary_ids.contains(a.id.as_str())) && !self.stood_in_for(a))
-                .collect()
+            let canary = |alloc: &Allocation| canarying_before && canary_ids.contains(alloc.id.as_str());
+            allocs.iter().copied().filter(|alloc| !canary(alloc)).filter(|alloc| !self.stood_in_for(alloc)).collect()
         };
-        let taken = [&sets.untainted, &sets.migrate, &due, &sets.lost].map(|list| names_of(list)).concat();
-        let mut names = Names::of(&job.id, &group.name, taken.iter().copied());
-
+        let names = |sets: &Sets<'a>| {
+            let taken = [&sets.untainted, &sets.migrate, &due, &sets.lost].map(|list| names_of(list)).concat();
+            Names::of(&job.id, &group.name, taken.into_iter())
+        };
+        let mut before = names(&sets);
         let surplus =
-            stops::surplus(group, &mut sets.untainted, &mut sets.migrate, &mut names, &canary_ids, canarying_before);
-        names.release(surplus.iter().copied());
+            stops::surplus(group, &mut sets.untainted, &mut sets.migrate, &mut before, &canary_ids, canarying_before);
+        let mut names = names(&sets);
         for alloc in &surplus {
             desired.stop += 1;
             self.stop(alloc, description::NOT_NEEDED, None);
-            // The old one beside a successor that goes has nobody left to hand over to.
-            if let Some(old) = pairs.beside.get(alloc.id.as_str())
-                && !self.changes.stops.iter().any(|stop| stop.alloc.id == old.id)
-            {
-                self.stop(old, description::NOT_NEEDED, None);
-            }
         }
 
-        let updates = self.updates(&sets.untainted, &pairs.former, in_place, &mut desired);
+        let updates = self.updates(&sets.untainted, &pairs, in_place, &mut desired);
         let (canary_allocs, ordinary): (Vec<_>, Vec<_>) =
             sets.untainted.iter().copied().partition(|alloc| canary_ids.contains(alloc.id.as_str()));
 
@@ -100,6 +94,9 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
             state.desired_canaries = wanted_canaries as i64;
         }
         let canarying = state.desired_canaries > 0 && !state.promoted;
+        if !canarying {
+            names.promote(&canary_allocs);
+        }
         let held = self.current.held();
         if needs_canaries && !held {
             let missing = wanted_canaries - canaries_out;
@@ -109,17 +106,24 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
             }
         }
 
-        let busy = !updates.destructive.is_empty() || !sets.migrate.is_empty() || canarying;
-        let tracked: Vec<&Allocation> = allocs.iter().copied().filter(|alloc| !alloc.server_terminal()).collect();
+        let destructive = updates.destructive.len();
+        let retries = self.retries(updates.destructive, &pairs.former, &mut desired);
+        // What ends with this plan is counted by what replaces it.
+        let ends = |alloc: &Allocation| {
+            self.changes.stops.iter().any(|stop| stop.alloc.id == alloc.id)
+                || sets.lost.iter().chain(&due).any(|other| other.id == alloc.id)
+                || retries.due.iter().any(|old| pairs.former.get(old.id.as_str()).is_some_and(|f| f.id == alloc.id))
+        };
+        let tracked: Vec<&Allocation> =
+            allocs.iter().copied().filter(|alloc| !alloc.server_terminal() && !ends(alloc)).collect();
+        let busy = destructive > 0 || !sets.migrate.is_empty() || canarying;
         let mut limit = limits::limit(self.current, group, &tracked, busy, canarying);
 
         let counted = if canarying { &ordinary } else { &sets.untainted };
         let present = counted.iter().filter(|alloc| !self.stood_in_for(alloc)).count();
         let placed = self.placements(&sets, &due, present, held, canarying, &mut names, &mut desired);
-        limit = limit.saturating_sub(placed.now);
+        limit = limit.saturating_sub(placed.now + retries.due.len());
 
-        let destructive = updates.destructive.len();
-        let retries = self.retries(updates.destructive, &pairs.former, &mut desired);
         let destructive_now = if held || canarying { 0 } else { limit.min(retries.others.len()) };
         desired.destructive_update += destructive_now as u64;
         desired.ignore += (retries.others.len() - destructive_now) as u64;
@@ -127,10 +131,12 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         let due_again = retries.due.iter().copied().filter(|_| !held);
         for old in due_again.chain(ordered.into_iter().take(destructive_now)) {
             let former = pairs.former.get(old.id.as_str()).copied();
-            let succeeds = old.handover && !former.is_some_and(Allocation::succession_failed);
+            let succeeds = succession::possible(old, former);
+            let name = names.inherit(old);
             self.changes.replacements.push(ReplaceChange {
                 group,
                 old,
+                name,
                 former,
                 succeeds,
                 canary: false,
@@ -144,25 +150,22 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
             desired.migrate += 1;
             self.stop(alloc, description::MIGRATING, None);
             if alloc.desired_transition.migrate_disable_placement != Some(true) && !batch {
-                self.place(alloc.name.clone(), alloc.is_canary(), Some(alloc), false);
+                self.place(names.inherit(alloc), alloc.is_canary(), Some(alloc), false);
             }
         }
 
         let total = destructive + updates.in_place.len() + placed.total;
         let changes_spec = destructive + updates.in_place.len() > 0;
         if !in_deployment {
-            state.desired_total = total as i64;
+            state.desired_total = (total + placed.waiting) as i64;
         }
         if strategy.is_some() && !in_deployment && total > 0 && (changes_spec || !has_this_version) && !held {
             deployment::join(self.draft, self.snapshot, self.current, job, group, state.clone());
         }
+        succession::end_together(&pairs, self.changes);
         let idle = total == 0 && sets.migrate.is_empty() && placed.waiting == 0 && !needs_canaries;
         *self.changes.desired.entry(group.name.clone()).or_default() = desired;
-        let healthy = allocs
-            .iter()
-            .filter(|alloc| self.current.has(alloc) && !alloc.terminal() && alloc.deployment_health() == Some(true))
-            .count();
-        idle && (!in_deployment || deployment::group_complete(&state, healthy as i64))
+        idle && (!in_deployment || deployment::group_complete(self.current, &state, &allocs))
     }
 
     fn same_version(&self, alloc: &Allocation) -> bool {
@@ -325,7 +328,7 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
     fn updates(
         &mut self,
         untainted: &[&'a Allocation],
-        former: &BTreeMap<&str, &'a Allocation>,
+        pairs: &Successions<'a>,
         in_place: &dyn InPlace,
         desired: &mut DesiredUpdates,
     ) -> Updates<'a> {
@@ -335,8 +338,8 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
             match change {
                 Change::Destructive(_) => updates.destructive.push(*alloc),
                 Change::InPlace | Change::TemplateReload if !alloc.client_terminal() => {
-                    let former = former.get(alloc.id.as_str()).copied();
-                    if in_place.fits(alloc, former, self.job, self.group) {
+                    let former = pairs.former.get(alloc.id.as_str()).copied();
+                    if in_place.fits(alloc, pairs.other_half(alloc), self.job, self.group) {
                         updates.in_place.push(*alloc);
                         // Nobody has to take over any more.
                         if let Some(former) = former {
@@ -414,14 +417,21 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         let mut existing = present + sets.migrate.len();
         for failed in due {
             let of_failed_deployment = self.current.failed() && self.current.has(failed);
-            existing += 1;
+            if !failed.is_canary() {
+                if existing >= count {
+                    desired.stop += 1;
+                    self.stop(failed, description::NOT_NEEDED, None);
+                    continue;
+                }
+                existing += 1;
+            }
             if !ready && of_failed_deployment {
                 placed.waiting += 1;
                 desired.ignore += 1;
                 continue;
             }
             self.stop(failed, description::RESCHEDULED, None);
-            self.place(failed.name.clone(), failed.is_canary(), Some(failed), true);
+            self.place(names.inherit(failed), failed.is_canary(), Some(failed), true);
             placed.add(desired);
         }
         for lost in &sets.lost {
@@ -429,10 +439,8 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
             self.stop(lost, description::LOST, Some(AllocClientStatus::Lost));
             if existing < count {
                 existing += 1;
-                self.place(lost.name.clone(), false, Some(lost), false);
+                self.place(names.inherit(lost), false, Some(lost), false);
                 placed.add(desired);
-            } else {
-                names.release([*lost].into_iter());
             }
         }
         while existing < count {

@@ -68,6 +68,7 @@ pub(crate) struct PlaceChange<'a> {
 pub(crate) struct ReplaceChange<'a> {
     pub(crate) group: &'a TaskGroup,
     pub(crate) old: &'a Allocation,
+    pub(crate) name: String,
     /// An earlier successor of `old` that failed or is outdated; it ends too.
     pub(crate) former: Option<&'a Allocation>,
     /// The new one takes over from `old` beside it.
@@ -94,8 +95,8 @@ pub(crate) struct Changes<'a> {
 
 /// Asks whether an allocation could stay on its node under the new job.
 pub(crate) trait InPlace {
-    /// `former` is a successor that would end.
-    fn fits(&self, alloc: &Allocation, former: Option<&Allocation>, job: &Job, group: &TaskGroup) -> bool;
+    /// `beside` counts as one with it: its predecessor, or a successor that ends.
+    fn fits(&self, alloc: &Allocation, beside: Option<&Allocation>, job: &Job, group: &TaskGroup) -> bool;
 }
 
 /// Decides what changes. Allocations that the result does not mention stay as they are.

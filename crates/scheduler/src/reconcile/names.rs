@@ -9,11 +9,13 @@ pub(super) struct Names<'a> {
     job_id: &'a str,
     group: &'a str,
     used: BTreeSet<usize>,
+    /// Names that promoted canaries have taken over.
+    promoted: BTreeSet<String>,
 }
 
 impl<'a> Names<'a> {
     pub(super) fn of<'b>(job_id: &'a str, group: &'a str, allocs: impl Iterator<Item = &'b Allocation>) -> Self {
-        Self { job_id, group, used: allocs.filter_map(Allocation::index).collect() }
+        Self { job_id, group, used: allocs.filter_map(Allocation::index).collect(), promoted: BTreeSet::new() }
     }
 
     /// The lowest free name, which is then in use.
@@ -21,6 +23,16 @@ impl<'a> Names<'a> {
         let index = (0..).find(|index| !self.used.contains(index)).unwrap_or_default();
         self.used.insert(index);
         Allocation::make_name(self.job_id, self.group, index)
+    }
+
+    /// From now on these names belong to promoted canaries.
+    pub(super) fn promote(&mut self, canaries: &[&Allocation]) {
+        self.promoted = canaries.iter().map(|canary| canary.name.clone()).collect();
+    }
+
+    /// The name for what replaces `old`: its own, unless a promoted canary has it.
+    pub(super) fn inherit(&mut self, old: &Allocation) -> String {
+        if self.promoted.contains(&old.name) { self.next() } else { old.name.clone() }
     }
 
     /// Takes away the `count` highest names in use.
@@ -31,13 +43,6 @@ impl<'a> Names<'a> {
             names.insert(Allocation::make_name(self.job_id, self.group, index));
         }
         names
-    }
-
-    /// Frees the names of these allocations.
-    pub(super) fn release<'b>(&mut self, allocs: impl Iterator<Item = &'b Allocation>) {
-        for index in allocs.filter_map(Allocation::index) {
-            self.used.remove(&index);
-        }
     }
 }
 
@@ -53,7 +58,5 @@ mod tests {
         let mut names = Names::of("j", "g", allocs.iter());
         assert_eq!((names.next(), names.next()), ("j.g[1]".into(), "j.g[3]".into()));
         assert_eq!(names.highest(2), BTreeSet::from(["j.g[3]".to_owned(), "j.g[5]".to_owned()]));
-        names.release(allocs[..1].iter());
-        assert_eq!(names.next(), "j.g[0]");
     }
 }

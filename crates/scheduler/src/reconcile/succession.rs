@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use baton_model::{AllocClientStatus, Allocation, Job, TaskGroup};
 
-use super::{Changes, StopChange, description};
+use super::{Changes, InPlace, StopChange, description};
 use crate::snapshot::Snapshot;
 use crate::update::{self, Change};
 
@@ -21,11 +21,38 @@ pub(super) struct Successions<'a> {
     pub(super) beside: BTreeMap<&'a str, &'a Allocation>,
 }
 
+impl<'a> Successions<'a> {
+    /// The allocation beside this one that counts as one with it.
+    pub(super) fn other_half(&self, alloc: &Allocation) -> Option<&'a Allocation> {
+        self.former.get(alloc.id.as_str()).or_else(|| self.beside.get(alloc.id.as_str())).copied()
+    }
+}
+
+/// Can a new allocation take over from `old` beside it? `former` is the successor that tried before.
+pub(super) fn possible(old: &Allocation, former: Option<&Allocation>) -> bool {
+    old.handover
+        && old.client_status == AllocClientStatus::Running
+        && !former.is_some_and(Allocation::succession_failed)
+}
+
+/// Ends the other half of pairs of which one half ends for good.
+pub(super) fn end_together<'a>(pairs: &Successions<'a>, changes: &mut Changes<'a>) {
+    let olds = pairs.former.iter().map(|(old, former)| (*old, *former));
+    let successors = pairs.beside.iter().map(|(successor, old)| (*successor, *old));
+    for (one, other) in olds.chain(successors).collect::<Vec<_>>() {
+        let stops = |id: &str| changes.stops.iter().any(|stop| stop.alloc.id == id);
+        if stops(one) && !stops(&other.id) {
+            changes.stops.push(StopChange { alloc: other, description: description::NOT_NEEDED, client_status: None });
+        }
+    }
+}
+
 pub(super) fn resolve<'a>(
     snapshot: &Snapshot<'a>,
     job: &Job,
     group: &TaskGroup,
     allocs: Vec<&'a Allocation>,
+    in_place: &dyn InPlace,
     changes: &mut Changes<'a>,
 ) -> Successions<'a> {
     let (mut former, mut beside) = (BTreeMap::new(), BTreeMap::new());
@@ -34,9 +61,21 @@ pub(super) fn resolve<'a>(
         if successor.succeeds.is_empty() || successor.server_terminal() {
             continue;
         }
-        let Some(old) = allocs.iter().find(|old| old.id == successor.succeeds && !old.terminal()) else { continue };
-        let outdated = matches!(update::change(successor, job, group), Change::Destructive(_));
-        if successor.client_terminal() || outdated {
+        let Some(old) = allocs.iter().find(|old| old.id == successor.succeeds && !old.server_terminal()) else {
+            continue;
+        };
+        if old.client_terminal() {
+            // It ended first: the successor has the place, whatever becomes of it.
+            set_aside.insert(old.id.as_str());
+            changes.stops.push(StopChange { alloc: old, description: description::UPDATING, client_status: None });
+            continue;
+        }
+        let outdated = match update::change(successor, job, group) {
+            Change::None => false,
+            Change::InPlace | Change::TemplateReload => !in_place.fits(successor, Some(old), job, group),
+            Change::Destructive(_) => true,
+        };
+        if successor.client_terminal() || (outdated && !proven(successor)) {
             former.insert(old.id.as_str(), *successor);
             set_aside.insert(successor.id.as_str());
         } else {

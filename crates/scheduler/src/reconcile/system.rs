@@ -34,7 +34,7 @@ impl<'a> SystemReconciler<'_, 'a, '_> {
         let eligible = self.eligible_nodes();
         let has_this_version = allocs.iter().any(|alloc| alloc.job.as_ref().is_some_and(|j| j.version == job.version));
         let live: Vec<&'a Allocation> = allocs.iter().copied().filter(|alloc| !alloc.server_terminal()).collect();
-        let pairs = succession::resolve(self.snapshot, job, group, live, self.changes);
+        let pairs = succession::resolve(self.snapshot, job, group, live, in_place, self.changes);
 
         let mut covered: BTreeSet<&str> = BTreeSet::new();
         let (mut destructive, mut updated) = (Vec::new(), Vec::new());
@@ -66,7 +66,7 @@ impl<'a> SystemReconciler<'_, 'a, '_> {
             match update::change(alloc, job, group) {
                 Change::None => desired.ignore += 1,
                 Change::InPlace | Change::TemplateReload
-                    if in_place.fits(alloc, pairs.former.get(alloc.id.as_str()).copied(), job, group) =>
+                    if in_place.fits(alloc, pairs.other_half(alloc), job, group) =>
                 {
                     updated.push(*alloc);
                     if let Some(former) = pairs.former.get(alloc.id.as_str()) {
@@ -94,13 +94,15 @@ impl<'a> SystemReconciler<'_, 'a, '_> {
             state.desired_canaries = canaries_wanted(strategy.canary, destructive.len(), strategy.max_parallel);
         }
         let canarying = state.desired_canaries > 0 && !state.promoted;
+        let stays = |alloc: &&&Allocation| !self.changes.stops.iter().any(|stop| stop.alloc.id == alloc.id);
+        let tracked: Vec<&Allocation> = pairs.remaining.iter().filter(stays).copied().collect();
         let allowed = if strategy.is_none() {
             destructive.len()
         } else if canarying && !held {
-            let out = pairs.remaining.iter().filter(|alloc| self.current.has(alloc) && alloc.is_canary()).count();
+            let out = tracked.iter().filter(|alloc| self.current.has(alloc) && alloc.is_canary()).count();
             usize::try_from(state.desired_canaries).unwrap_or(0).saturating_sub(out)
         } else {
-            limits::limit(self.current, group, &pairs.remaining, true, canarying)
+            limits::limit(self.current, group, &tracked, true, canarying)
         };
         let now = allowed.min(destructive.len());
         desired.destructive_update += now as u64;
@@ -111,9 +113,17 @@ impl<'a> SystemReconciler<'_, 'a, '_> {
         destructive.sort_by_key(|alloc| (self.snapshot.holds.contains(&alloc.node_id), &alloc.node_name, &alloc.id));
         for old in destructive.iter().take(now) {
             let former = pairs.former.get(old.id.as_str()).copied();
-            let succeeds = old.handover && !former.is_some_and(Allocation::succession_failed);
+            let succeeds = succession::possible(old, former);
             let canary = canarying;
-            self.changes.replacements.push(ReplaceChange { group, old, former, succeeds, canary, same_node: true });
+            self.changes.replacements.push(ReplaceChange {
+                group,
+                old,
+                name: old.name.clone(),
+                former,
+                succeeds,
+                canary,
+                same_node: true,
+            });
         }
         let place_now = if held { 0 } else { missing.len() };
         for node in missing.iter().take(place_now) {
@@ -133,12 +143,9 @@ impl<'a> SystemReconciler<'_, 'a, '_> {
         if strategy.is_some() && !in_deployment && total > 0 && (changes_spec || !has_this_version) && !held {
             deployment::join(self.draft, self.snapshot, self.current, job, group, state.clone());
         }
+        succession::end_together(&pairs, self.changes);
         self.changes.desired.insert(group.name.clone(), desired);
-        let healthy = allocs
-            .iter()
-            .filter(|alloc| self.current.has(alloc) && !alloc.terminal() && alloc.deployment_health() == Some(true))
-            .count();
-        total == 0 && (!in_deployment || deployment::group_complete(&state, healthy as i64))
+        total == 0 && (!in_deployment || deployment::group_complete(self.current, &state, &allocs))
     }
 
     /// The nodes that should have an allocation, by name.

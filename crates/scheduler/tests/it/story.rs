@@ -22,11 +22,21 @@ pub(crate) struct Story {
     draft: Option<Job>,
     numbers: BTreeMap<String, usize>,
     out: Vec<String>,
+    /// Everything so far, shown when a property does not hold.
+    log: Vec<String>,
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}\n{}", self.log.join("\n"), self.out.join("\n"));
+        }
+    }
 }
 
 /// Runs the steps of a story; the lines with what came of each, in place of the old ones.
 pub(crate) fn tell(text: &str) -> String {
-    let mut story = Story { world: World::new(), draft: None, numbers: BTreeMap::new(), out: Vec::new() };
+    let mut story = Story::new();
     let mut told = String::new();
     for line in text.lines().filter(|line| !line.starts_with('>')) {
         told.push_str(line);
@@ -36,9 +46,9 @@ pub(crate) fn tell(text: &str) -> String {
             continue;
         }
         story.step(step, line.starts_with("  "));
-        for said in story.out.drain(..) {
+        for said in &story.out {
             told.push_str("> ");
-            told.push_str(&said);
+            told.push_str(said);
             told.push('\n');
         }
     }
@@ -46,7 +56,37 @@ pub(crate) fn tell(text: &str) -> String {
 }
 
 impl Story {
-    fn step(&mut self, step: &str, indented: bool) {
+    pub(crate) fn new() -> Self {
+        Self { world: World::new(), draft: None, numbers: BTreeMap::new(), out: Vec::new(), log: Vec::new() }
+    }
+
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The numbers of the allocations that are wanted and not over.
+    pub(crate) fn live(&self) -> Vec<usize> {
+        let live = self.world.allocs.iter().filter(|alloc| !alloc.terminal());
+        live.map(|alloc| self.numbers[&alloc.id]).collect()
+    }
+
+    /// Evaluates every job once more without committing: nothing may be left to do.
+    pub(crate) fn assert_at_rest(&mut self) {
+        let jobs: Vec<String> = self.world.jobs.iter().map(|job| job.id.clone()).collect();
+        for job in jobs {
+            let eval = self.world.evaluation(&job, trigger::JOB_REGISTER);
+            let plan = self.world.plan(&eval);
+            let waits = plan.follow_ups.iter().any(|eval| eval.status != EvalStatus::Blocked);
+            if !plan.is_no_op() || waits {
+                self.say_plan(&plan);
+                panic!("not at rest, see the last lines of the story");
+            }
+        }
+    }
+
+    pub(crate) fn step(&mut self, step: &str, indented: bool) {
+        self.log.append(&mut self.out);
+        self.log.push(step.to_owned());
         let words: Vec<&str> = step.split_whitespace().collect();
         let rest = step.split_once(' ').map_or("", |(_, rest)| rest.trim());
         if indented {
@@ -99,7 +139,10 @@ impl Story {
                 self.each(rest, |world, id| world.end(id, AllocClientStatus::Complete));
                 self.evaluate(&job_id, trigger::ALLOC_FAILURE);
             }
-            "announce" => self.each(rest, |world, id| world.alloc_mut(id).handover = true),
+            "announce" => self.each(rest, |world, id| {
+                world.set_running(id);
+                world.alloc_mut(id).handover = true;
+            }),
             "announce-reload" => self.each(rest, |world, id| world.alloc_mut(id).reload_full = true),
             "cannot-succeed" => {
                 self.each(rest, |world, id| {
@@ -206,7 +249,8 @@ impl Story {
     fn come_to_rest(&mut self) {
         for _ in 0..ROUNDS_MAX {
             let mut moved = self.world.settle_clients();
-            let (jobs, words) = self.world.step_deployments();
+            let (mut jobs, words) = self.world.step_deployments();
+            jobs.append(&mut self.world.proven_successions());
             moved |= !jobs.is_empty();
             self.out.extend(words);
             self.evaluate_all(jobs.iter(), trigger::DEPLOYMENT_WATCHER);

@@ -108,11 +108,14 @@ impl World {
         let own: Vec<Allocation> = self.allocs.iter().filter(|alloc| alloc.job_id == eval.job_id).cloned().collect();
         let latest = self.deployments.iter().rev().find(|deployment| deployment.job_id == eval.job_id).cloned();
         let job = self.job(&eval.job_id).cloned();
-        let mut next_id = self.next_id;
-        let mut ids = || {
-            next_id += 1;
-            format!("x{next_id}")
+        let first_id = self.next_id;
+        let ids_from = |mut next: u64| {
+            move || {
+                next += 1;
+                format!("x{next}")
+            }
         };
+        let (mut once, mut again, mut none) = (ids_from(first_id), ids_from(first_id), String::new);
         let snapshot = |ids| Snapshot {
             job: job.as_ref(),
             job_id: &eval.job_id,
@@ -126,11 +129,12 @@ impl World {
             holds: &self.holds,
             ids,
         };
-        let plan = schedule(snapshot(&mut ids));
-        let mut none = String::new;
+        let plan = schedule(snapshot(&mut once));
+        assert_eq!(plan, schedule(snapshot(&mut again)), "the same snapshot, another plan");
         let violations = check::check(&snapshot(&mut none), &plan);
         assert!(violations.is_empty(), "{violations:?}\n{plan:#?}");
-        self.next_id = next_id;
+        // More than any plan draws.
+        self.next_id += 1_000;
         plan
     }
 
@@ -308,6 +312,17 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Jobs with a successor that is ready while the old one is still wanted: its client's report makes an evaluation.
+    pub(crate) fn proven_successions(&self) -> BTreeSet<String> {
+        let ready = |new: &&Allocation| {
+            !new.terminal()
+                && (new.deployment_health() == Some(true)
+                    || (new.deployment_id.is_empty() && new.deployment_health().is_none() && new.handover))
+                && self.allocs.iter().any(|old| old.id == new.succeeds && !old.terminal())
+        };
+        self.allocs.iter().filter(ready).map(|alloc| alloc.job_id.clone()).collect()
     }
 
     /// Evaluations that are due.
