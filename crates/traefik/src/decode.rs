@@ -66,6 +66,8 @@ const SWITCHES: &[&str] = &[
 pub(crate) enum Fault {
     UnknownKey,
     BadValue,
+    /// A key without a value, which counts as absent.
+    Nothing,
 }
 
 /// A mistake together with its sort.
@@ -81,11 +83,13 @@ pub(crate) fn decode<T: DeserializeOwned + Default>(node: &Node, file: &str, pat
             Ok(value) => break value,
             Err(DecodeError(error)) => {
                 if let Some(silent) = error.silently {
-                    scratch.skipped.borrow_mut().insert(silent);
-                    continue;
+                    if scratch.skipped.borrow_mut().insert(silent) {
+                        continue;
+                    }
+                    break T::default();
                 }
                 let at = &error.at.clone().unwrap_or_else(|| node.at.clone());
-                let finding = Finding::new(Severity::Error, file, at, &error.path, error.message);
+                let finding = Finding::new(Severity::Fatal, file, at, &error.path, error.message);
                 mistakes.push((error.fault, finding.suggest(error.suggestion)));
                 let wrong = error.node.unwrap_or(std::ptr::from_ref(node) as usize);
                 let root = wrong == std::ptr::from_ref(node) as usize;
@@ -97,8 +101,12 @@ pub(crate) fn decode<T: DeserializeOwned + Default>(node: &Node, file: &str, pat
     };
     for unknown in scratch.unknown.into_inner() {
         let message = format!("unknown key {:?}", unknown.key);
-        let finding = Finding::new(Severity::Error, file, &unknown.at, &unknown.path, message);
+        let finding = Finding::new(Severity::Fatal, file, &unknown.at, &unknown.path, message);
         mistakes.push((Fault::UnknownKey, finding.suggest(nearest(&unknown.key, unknown.fields.iter().copied()))));
+    }
+    for (at, path) in scratch.empty.into_inner() {
+        let message = "nothing stands here, so the key counts as absent: write {} to take the defaults";
+        mistakes.push((Fault::Nothing, Finding::new(Severity::Warning, file, &at, &path, message)));
     }
     mistakes.sort_by_key(|(_, f)| (f.line, f.column));
     (value, mistakes)
@@ -110,6 +118,8 @@ struct Scratch {
     /// Addresses of nodes that are left out.
     skipped: RefCell<HashSet<usize>>,
     unknown: RefCell<Vec<Unknown>>,
+    /// Keys without a value.
+    empty: RefCell<Vec<(Mark, String)>>,
 }
 
 struct Unknown {
@@ -331,7 +341,11 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
                 }))
             }
             Value::Null => self.place(visitor.visit_seq(Items { reader: self, items: &[], at: 0 })),
-            Value::Map(_) => self.fail("expected a list, found a map"),
+            // One record stands for a list of one.
+            Value::Map(_) => {
+                let only = std::slice::from_ref(self.node);
+                self.place(visitor.visit_seq(Items { reader: self, items: only, at: 0 }))
+            }
         }
     }
 
@@ -358,7 +372,16 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
                 error.0.silently = Some(self.address());
                 Err(error)
             }
-            Value::Null => self.fail("nothing stands here: write {} to take the defaults"),
+            Value::Null => {
+                let mut empty = self.scratch.empty.borrow_mut();
+                let note = (self.node.at.clone(), self.path.to_string());
+                if empty.len() < MISTAKES_MAX && !empty.contains(&note) {
+                    empty.push(note);
+                }
+                let mut error: DecodeError = de::Error::custom("nothing");
+                error.0.silently = Some(self.address());
+                Err(error)
+            }
             _ => self.fail(format!("expected options, found {}", self.node.kind())),
         }
     }

@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 pub enum Severity {
     /// Accepted, but ignored, deprecated or without effect.
     Warning,
-    /// Refused: a static file stops the start, a dynamic file is not taken over.
+    /// Part of the text has no effect: Traefik says so in its log and goes on without that part.
     Error,
+    /// The whole text is refused: a static file stops the start, a dynamic file is not taken over.
+    Fatal,
 }
 
 /// A place in a source: a line and column (both from 1, columns in characters), or for flags, environment
@@ -70,8 +72,14 @@ impl Finding {
         self
     }
 
+    /// Whether something does not work because of it.
     pub fn is_error(&self) -> bool {
-        self.severity == Severity::Error
+        self.severity >= Severity::Error
+    }
+
+    /// Whether nothing of the text is taken because of it.
+    pub fn is_fatal(&self) -> bool {
+        self.severity == Severity::Fatal
     }
 }
 

@@ -11,7 +11,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Node, Finding> {
         Ok(table) => Ok(Node { value: map(table.into_inner(), &lines), at: lines.mark(0) }),
         Err(error) => {
             let at = lines.mark(error.span().map_or(0, |span| span.start));
-            Err(Finding::new(Severity::Error, file, &at, "", format!("not valid TOML: {}", error.message())))
+            Err(Finding::new(Severity::Fatal, file, &at, "", format!("not valid TOML: {}", error.message())))
         }
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Node, Finding> {
         let (event, span) = event.map_err(|error| {
             let mark = error.marker();
             let at = Mark { line: mark.line() as u32, column: mark.col() as u32 + 1, label: None };
-            Finding::new(Severity::Error, file, &at, "", format!("not valid YAML: {}", error.info()))
+            Finding::new(Severity::Fatal, file, &at, "", format!("not valid YAML: {}", error.info()))
         })?;
         builder.take(event, &span)?;
     }
@@ -104,7 +104,7 @@ impl Builder<'_> {
             self.anchors.insert(anchor, (node.clone(), size));
         }
         let file = self.file;
-        let error = |at: &Mark, message: String| Finding::new(Severity::Error, file, at, "", message);
+        let error = |at: &Mark, message: String| Finding::new(Severity::Fatal, file, at, "", message);
         let Some(open) = self.stack.last_mut() else {
             self.root = Some(node);
             return Ok(());
@@ -134,7 +134,7 @@ impl Builder<'_> {
     }
 
     fn error(&self, at: &Mark, message: &str) -> Finding {
-        Finding::new(Severity::Error, self.file, at, "", message)
+        Finding::new(Severity::Fatal, self.file, at, "", message)
     }
 }
 

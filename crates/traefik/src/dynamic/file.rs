@@ -31,7 +31,7 @@ impl FileConfig {
 /// fails, or the result is not YAML or TOML.
 pub fn parse_file(name: &str, bytes: &[u8], context: &Context) -> Result<FileConfig, Vec<Finding>> {
     let fail = |line, column, message: String| {
-        vec![Finding::new(Severity::Error, name, &Mark { line, column, label: None }, "", message)]
+        vec![Finding::new(Severity::Fatal, name, &Mark { line, column, label: None }, "", message)]
     };
     let Some(format) = Format::of(name) else {
         return Err(fail(0, 0, "not a configuration file: the name ends neither in .yml, .yaml nor .toml".to_owned()));
@@ -48,8 +48,9 @@ pub fn parse_file(name: &str, bytes: &[u8], context: &Context) -> Result<FileCon
         fail(line, column, format!("template: {message}"))
     })?;
     let root = document::parse(name, &rendered, format).map_err(|finding| vec![finding])?;
-    let Lowered { config, mut findings, places, refused } = lower(&root, name, context, NoRule::Wrong);
+    let Lowered { config, mut findings, places } = lower(&root, name, context, NoRule::Wrong);
     findings.sort_by_key(|f| (f.line, f.column));
+    let refused = findings.iter().any(Finding::is_fatal);
     Ok(FileConfig { config, findings, refused, places })
 }
 

@@ -53,8 +53,7 @@ enum Unknown {
 impl Reader<'_> {
     fn document(&mut self, root: &Node) {
         if !matches!(root.value, Value::Map(_) | Value::Null) {
-            self.error(&root.at, "", format!("expected a map of sections, found {}", root.kind()), None);
-            self.out.refused = true;
+            self.refuse(&root.at, "", format!("expected a map of sections, found {}", root.kind()), None);
             return;
         }
         for entry in root.entries() {
@@ -121,9 +120,9 @@ impl Reader<'_> {
             let items = match &entry.value.value {
                 Value::List(items) => items.as_slice(),
                 Value::Null => &[],
-                _ => {
-                    self.error(&entry.value.at, "tls.certificates", "expected a list of certificates", None);
-                    self.out.refused = true;
+                Value::Map(_) => std::slice::from_ref(&entry.value),
+                Value::Scalar { .. } => {
+                    self.refuse(&entry.value.at, "tls.certificates", "expected a list of certificates", None);
                     &[]
                 }
             };
@@ -163,8 +162,7 @@ impl Reader<'_> {
         let key = path.rsplit('.').next().unwrap_or(path);
         let Some(entry) = section.get(key) else { return objects };
         if !matches!(entry.value.value, Value::Map(_) | Value::Null) {
-            self.error(&entry.value.at, path, format!("expected a map of names, found {}", entry.value.kind()), None);
-            self.out.refused = true;
+            self.refuse(&entry.value.at, path, format!("expected a map of names, found {}", entry.value.kind()), None);
         }
         for object in entry.value.entries() {
             self.out.places.insert(ObjectRef::new(kind, object.key.clone()), object.at.clone());
@@ -298,9 +296,9 @@ impl Reader<'_> {
             Some(syntax) => syntax,
             None if text.is_empty() => self.syntax,
             None => {
-                let message = format!("ruleSyntax {text:?} is neither v2 nor v3");
-                self.problem(kind, name, problem::Severity::Disabled, &message);
-                self.error(&entry.at, path, message, None);
+                let message = format!("ruleSyntax {text:?} is neither v2 nor v3, the default is used");
+                self.problem(kind, name, problem::Severity::Warning, &message);
+                self.warn(&entry.at, path, message);
                 self.syntax
             }
         }
@@ -317,11 +315,10 @@ impl Reader<'_> {
     /// Turns an object's mistakes into findings and problems.
     fn mistakes(&mut self, kind: Kind, name: &str, mistakes: Vec<Mistake>, unknown: Unknown) {
         for (fault, finding) in mistakes {
-            self.out.refused = true;
-            let severity = if fault == Fault::UnknownKey && unknown == Unknown::Warns {
-                problem::Severity::Warning
-            } else {
-                problem::Severity::Closed
+            let severity = match fault {
+                Fault::Nothing => problem::Severity::Warning,
+                Fault::UnknownKey if unknown == Unknown::Warns => problem::Severity::Warning,
+                Fault::UnknownKey | Fault::BadValue => problem::Severity::Closed,
             };
             let place = if finding.line > 0 { format!("{}:{}: ", finding.file, finding.line) } else { String::new() };
             self.problem(kind, name, severity, &format!("{place}{}", finding.message));
@@ -332,14 +329,12 @@ impl Reader<'_> {
     /// Reports keys of a section that nobody knows.
     fn keys(&mut self, section: &Node, path: &str, known: &'static [&'static str]) {
         if !matches!(section.value, Value::Map(_) | Value::Null) {
-            self.error(&section.at, path, format!("expected a map, found {}", section.kind()), None);
-            self.out.refused = true;
+            self.refuse(&section.at, path, format!("expected a map, found {}", section.kind()), None);
         }
         for entry in section.entries() {
             if !known.iter().any(|k| k.eq_ignore_ascii_case(&entry.key)) {
-                self.out.refused = true;
                 let suggestion = nearest(&entry.key, known.iter().copied());
-                self.error(
+                self.refuse(
                     &entry.at,
                     &format!("{path}.{}", entry.key),
                     format!("unknown key {:?}", entry.key),
@@ -355,6 +350,11 @@ impl Reader<'_> {
 
     fn error(&mut self, at: &Mark, path: &str, message: impl Into<String>, suggestion: Option<String>) {
         let finding = Finding::new(Severity::Error, self.file, at, path, message);
+        self.out.findings.push(finding.suggest(suggestion));
+    }
+
+    fn refuse(&mut self, at: &Mark, path: &str, message: impl Into<String>, suggestion: Option<String>) {
+        let finding = Finding::new(Severity::Fatal, self.file, at, path, message);
         self.out.findings.push(finding.suggest(suggestion));
     }
 

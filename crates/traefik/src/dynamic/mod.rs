@@ -53,8 +53,6 @@ pub(crate) struct Lowered {
     pub(crate) config: ProviderConfig,
     pub(crate) findings: Vec<Finding>,
     pub(crate) places: Places,
-    /// Traefik would refuse the whole document.
-    pub(crate) refused: bool,
 }
 
 #[cfg(test)]

@@ -105,6 +105,21 @@ extra: 1
 }
 
 #[test]
+fn a_key_without_value_counts_as_absent() {
+    let file = read(
+        "n.yml",
+        "http:\n  routers:\n    r: {rule: 'Host(`a`)', service: s, tls: }\n  middlewares:\n    m: {compress: }\n",
+    );
+    assert!(!file.refused && file.config.http.routers["r"].tls.is_none());
+    assert_eq!(file.config.http.middlewares["m"], Middleware::Invalid);
+    assert!(
+        file.findings[0].to_string().starts_with("n.yml:3:43: warning: nothing stands here"),
+        "{}",
+        file.findings[0]
+    );
+}
+
+#[test]
 fn broken_text_is_one_clear_finding() {
     for (name, text, message) in [
         ("a.yml", "http: {", "not valid YAML"),
@@ -118,7 +133,7 @@ fn broken_text_is_one_clear_finding() {
         let findings = parse_file(name, text.as_bytes(), &Context::default()).unwrap_err();
         assert_eq!(findings.len(), 1);
         assert!(findings[0].message.contains(message), "{text}: {}", findings[0]);
-        assert_eq!(findings[0].severity, Severity::Error);
+        assert_eq!(findings[0].severity, Severity::Fatal);
     }
     assert!(parse_file("a.yml", b"\xff", &Context::default()).is_err());
 }

@@ -26,6 +26,18 @@ pub(super) fn place(root: &Node, path: &str) -> Mark {
     at
 }
 
+/// The place of an option that stands in the document.
+pub(super) fn find(root: &Node, path: &str) -> Option<Mark> {
+    let mut node = root;
+    let mut at = None;
+    for key in path.split('.') {
+        let entry = node.get(key)?;
+        at = Some(entry.at.clone());
+        node = &entry.value;
+    }
+    at
+}
+
 struct Check<'a> {
     root: &'a Node,
     file: &'a str,
@@ -36,6 +48,10 @@ impl Check<'_> {
     fn say(&mut self, severity: Severity, path: &str, message: impl Into<String>, suggestion: Option<String>) {
         let at = place(self.root, path);
         self.findings.push(Finding::new(severity, self.file, &at, path, message).suggest(suggestion));
+    }
+
+    fn fatal(&mut self, path: &str, message: impl Into<String>) {
+        self.say(Severity::Fatal, path, message, None);
     }
 
     fn error(&mut self, path: &str, message: impl Into<String>) {
@@ -59,7 +75,7 @@ pub(super) fn relations(config: &StaticConfig, root: &Node, file: &str, findings
             None if resolver.tailscale.is_some() => {
                 check.warn(&format!("{path}.tailscale"), "tailscale certificates are known but not implemented");
             }
-            None => check.error(&path, "the resolver names neither acme nor tailscale"),
+            None => check.warn(&path, "the resolver names neither acme nor tailscale"),
         }
     }
     other_sections(config, &mut check);
@@ -70,7 +86,8 @@ fn entry_points(config: &StaticConfig, check: &mut Check<'_>) {
     for (name, entry_point) in &config.entry_points {
         let path = format!("entryPoints.{name}");
         match entry_point.bind() {
-            Err(error) => check.error(&format!("{path}.address"), error.to_string()),
+            Err(error) if entry_point.address.is_empty() => check.error(&format!("{path}.address"), error.to_string()),
+            Err(error) => check.fatal(&format!("{path}.address"), error.to_string()),
             Ok(bind) => {
                 let key = format!("{bind}/{:?}", bind.protocol);
                 if bind.port != 0
@@ -89,11 +106,11 @@ fn entry_points(config: &StaticConfig, check: &mut Check<'_>) {
         for (section, trusted) in ranges {
             for bad in trusted.iter().filter(|r| validate::parse_range(r).is_none()) {
                 let message = format!("{bad:?} is neither an address nor a CIDR range");
-                check.error(&format!("{path}.{section}.trustedIPs"), message);
+                check.fatal(&format!("{path}.{section}.trustedIPs"), message);
             }
         }
         if !matches!(entry_point.http.alias_headers_strategy.as_str(), "" | "keep" | "delete" | "reject") {
-            check.error(&format!("{path}.http.aliasHeadersStrategy"), "expected keep, delete or reject");
+            check.fatal(&format!("{path}.http.aliasHeadersStrategy"), "expected keep, delete or reject");
         }
         if let Some(resolver) = entry_point.http.tls.as_ref().map(|t| t.cert_resolver.as_str())
             && !resolver.is_empty()
@@ -121,7 +138,7 @@ fn redirection(config: &StaticConfig, entry_point: &EntryPoint, path: &str, chec
             check.error(&format!("{path}.to"), format!("{to:?} is not a port"));
         }
     } else if to.is_empty() {
-        check.error(&path, "'to' must name an entry point or a port such as :443");
+        check.fatal(&path, "'to' must name an entry point or a port such as :443");
     } else if !config.entry_points.contains_key(to) {
         let suggestion = nearest(to, config.entry_points.keys().map(String::as_str));
         let message = format!("'to' entry point field references a non-existing entry point: {to}");
@@ -143,7 +160,7 @@ fn targets(config: &StaticConfig, check: &mut Check<'_>) {
     if let Some(api) = &config.api
         && !api.base_path.starts_with('/')
     {
-        check.error("api.basePath", "the base path must start with /");
+        check.fatal("api.basePath", "the base path must start with /");
     }
 }
 
@@ -151,10 +168,12 @@ fn providers(config: &StaticConfig, check: &mut Check<'_>) {
     for key in config.providers.unimplemented() {
         check.warn(&format!("providers.{key}"), "the provider is known but not implemented: nothing comes from it");
     }
-    if let Some(file) = &config.providers.file
-        && file.directory.is_empty() == file.filename.is_empty()
-    {
-        check.error("providers.file", "exactly one of directory and filename must be set");
+    if let Some(file) = &config.providers.file {
+        match (file.directory.is_empty(), file.filename.is_empty()) {
+            (true, true) => check.fatal("providers.file", "neither directory nor filename is set"),
+            (false, false) => check.warn("providers.file", "the directory is used, filename is ignored"),
+            _ => {}
+        }
     }
     if let Some(http) = &config.providers.http {
         if http.endpoint.is_empty() {
@@ -188,7 +207,7 @@ fn providers(config: &StaticConfig, check: &mut Check<'_>) {
 
 fn acme_options(config: &StaticConfig, acme: &Acme, path: &str, check: &mut Check<'_>) {
     if acme.storage.is_empty() {
-        check.error(
+        check.fatal(
             &format!("{path}.storage"),
             "unable to initialize certificates resolver with no storage location for the certificates",
         );
@@ -203,7 +222,7 @@ fn acme_options(config: &StaticConfig, acme: &Acme, path: &str, check: &mut Chec
             path,
             "no challenge is set, so no certificate can be ordered: set dnsChallenge, httpChallenge or tlsChallenge",
         ),
-        _ => check.error(path, "more than one challenge is set: keep one"),
+        _ => check.warn(path, "more than one challenge is set: keep one"),
     }
     if let Some(dns) = &acme.dns_challenge {
         let path = format!("{path}.dnsChallenge");
@@ -240,7 +259,7 @@ fn other_sections(config: &StaticConfig, check: &mut Check<'_>) {
         match Syntax::parse(&core.default_rule_syntax) {
             Some(Syntax::V2) => check.warn("core.defaultRuleSyntax", "the v2 rule syntax is deprecated"),
             Some(Syntax::V3) => {}
-            None => check.error("core.defaultRuleSyntax", "expected v2 or v3"),
+            None => check.fatal("core.defaultRuleSyntax", "expected v2 or v3"),
         }
     }
     if let Some(log) = &config.log {

@@ -41,7 +41,7 @@ pub(super) fn from_args(args: &[String], findings: &mut Vec<Finding>) -> Option<
     while let Some(arg) = args.next() {
         let Some(flag) = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')).filter(|f| !f.is_empty()) else {
             let message = "expected a flag of the form --option=value";
-            findings.push(Finding::new(Severity::Error, "", &Mark::labelled(arg), "", message));
+            findings.push(Finding::new(Severity::Fatal, "", &Mark::labelled(arg), "", message));
             continue;
         };
         let (name, value) = match flag.split_once('=') {
@@ -57,7 +57,7 @@ pub(super) fn from_args(args: &[String], findings: &mut Vec<Finding>) -> Option<
         any = true;
         let at = Mark::labelled(&format!("--{name}"));
         if let Err(error) = put(&mut tree, name, &value, &at, true) {
-            findings.push(Finding::new(Severity::Error, "", &at, "", error.to_string()));
+            findings.push(Finding::new(Severity::Fatal, "", &at, "", error.to_string()));
         }
     }
     any.then_some(tree)
@@ -89,7 +89,7 @@ pub(super) fn from_env<'a>(
         }
         let at = Mark::labelled(name);
         if let Err(error) = put(&mut tree, &path, value, &at, false) {
-            findings.push(Finding::new(Severity::Error, "", &at, "", error.to_string()));
+            findings.push(Finding::new(Severity::Fatal, "", &at, "", error.to_string()));
         }
     }
     (!settings.is_empty()).then_some(tree)

@@ -49,8 +49,8 @@ pub enum Origin {
     Defaults,
 }
 
-/// The static configuration with everything that is wrong with it. With an error in the findings Traefik
-/// would not start; `config` holds what could be read.
+/// The static configuration with everything that is wrong with it. With a fatal finding Traefik would
+/// not start; `config` holds what could be read.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     pub config: StaticConfig,
@@ -61,7 +61,7 @@ pub struct Loaded {
 impl Loaded {
     /// Whether the start must be refused where it is refused at all.
     pub fn is_broken(&self) -> bool {
-        self.findings.iter().any(Finding::is_error)
+        self.findings.iter().any(Finding::is_fatal)
     }
 }
 
@@ -102,7 +102,7 @@ pub fn load(sources: Sources<'_>) -> Loaded {
 
 fn read_file(name: &str, bytes: &[u8], findings: &mut Vec<Finding>) -> Option<Node> {
     let mut fail = |line, message: &str| {
-        findings.push(Finding::new(Severity::Error, name, &Mark { line, column: 0, label: None }, "", message));
+        findings.push(Finding::new(Severity::Fatal, name, &Mark { line, column: 0, label: None }, "", message));
     };
     let Some(format) = Format::of(name) else {
         fail(0, "the name of a static file ends in .yml, .yaml or .toml");
@@ -123,6 +123,9 @@ fn options(root: &Node, file: &str, findings: &mut Vec<Finding>) -> StaticConfig
         if let (Fault::UnknownKey, Some(advice)) = (fault, removed::advice(path)) {
             finding.message = format!("{} ({advice})", finding.message);
             finding.suggestion = None;
+            if top && finding.line > 0 {
+                finding.severity = Severity::Warning;
+            }
         } else if top && finding.line > 0 {
             finding.severity = Severity::Warning;
             finding.message = format!("unknown section {path:?} is ignored");
@@ -130,17 +133,11 @@ fn options(root: &Node, file: &str, findings: &mut Vec<Finding>) -> StaticConfig
         }
         findings.push(finding);
     }
-    // Removed options that still have a place, kept so that old values are recognised.
-    for (path, set) in [
-        (
-            "providers.consulCatalog.namespace",
-            config.providers.consul_catalog.as_ref().is_some_and(|c| !c.namespace.is_empty()),
-        ),
-        ("tracing.globalAttributes", config.tracing.as_ref().is_some_and(|t| !t.global_attributes.is_empty())),
-    ] {
-        if let (true, Some(advice)) = (set, removed::advice(path)) {
-            let at = check::place(root, path);
-            findings.push(Finding::new(Severity::Error, file, &at, path, format!("removed option ({advice})")));
+    // Sections that are only recognised have no fields to miss.
+    for (path, advice) in removed::REMOVED {
+        let told = findings.iter().any(|f| f.option.trim_start_matches('-').to_ascii_lowercase().starts_with(path));
+        if !told && let Some(at) = check::find(root, path) {
+            findings.push(Finding::new(Severity::Fatal, file, &at, path, format!("removed option ({advice})")));
         }
     }
     config

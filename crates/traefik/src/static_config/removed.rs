@@ -1,7 +1,7 @@
 //! Options of earlier major versions that stop the start today, with what replaced them.
 
 /// Path (lower case) and advice.
-const REMOVED: &[(&str, &str)] = &[
+pub(super) const REMOVED: &[(&str, &str)] = &[
     ("pilot", "Pilot no longer exists: remove the section"),
     ("providers.marathon", "the provider was removed in v3"),
     ("providers.rancher", "the provider was removed in v3"),

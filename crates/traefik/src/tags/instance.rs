@@ -95,7 +95,7 @@ impl Reader<'_> {
             take_servers(&mut tree, section, &source, &mut own, &mut read.findings);
         }
         let lowered = lower(&tree, &source, self.context, NoRule::Filled);
-        let refused = lowered.refused || read.findings.iter().any(Finding::is_error);
+        let refused = lowered.findings.iter().any(Finding::is_fatal) || read.findings.iter().any(Finding::is_error);
         read.findings.extend(lowered.findings.iter().cloned());
         if refused {
             return read;
