@@ -15,7 +15,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Failure};
 use super::catalog::named;
-use super::checks::{as_local, is_local};
+use super::checks::{as_local, can_be_run, is_local};
 use super::{Call, Face, backend};
 
 const REASON: HeaderName = HeaderName::from_static("x-consul-reason");
@@ -25,10 +25,8 @@ pub(super) fn services(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let filter = call.query.filter(&schema::SERVICE)?;
     let services: BTreeMap<String, AgentService> = backend::read(&*face.backend, |state| {
         let own = state.services_on(&face.identity.node);
-        let own =
-            own.filter(|service| filter.as_ref().is_none_or(|filter| filter.accepts(service)));
-        own.map(|service| (service.id.clone(), AgentService::from(service)))
-            .collect()
+        let own = own.filter(|service| filter.as_ref().is_none_or(|filter| filter.accepts(service)));
+        own.map(|service| (service.id.clone(), AgentService::from(service))).collect()
     });
     Ok(Answer::json(&services))
 }
@@ -42,16 +40,10 @@ pub(super) async fn service(face: &Face, call: &Call) -> Result<Answer, Failure>
     let mut waiting = !known.is_empty();
     loop {
         changes.borrow_and_update();
-        let found = backend::read(&*face.backend, |state| {
-            state
-                .service_on(&face.identity.node, id)
-                .map(AgentService::from)
-        });
+        let found =
+            backend::read(&*face.backend, |state| state.service_on(&face.identity.node, id).map(AgentService::from));
         let Some(mut service) = found else {
-            return Err(Failure::new(
-                StatusCode::NOT_FOUND,
-                format!("unknown service ID: {id}"),
-            ));
+            return Err(Failure::new(StatusCode::NOT_FOUND, format!("unknown service ID: {id}")));
         };
         service.content_hash = content_hash(&service);
         if !waiting || service.content_hash != known {
@@ -64,21 +56,16 @@ pub(super) async fn service(face: &Face, call: &Call) -> Result<Answer, Failure>
 
 fn content_hash(service: &AgentService) -> String {
     let mut hasher = DefaultHasher::new();
-    serde_json::to_string(service)
-        .unwrap_or_default()
-        .hash(&mut hasher);
+    serde_json::to_string(service).unwrap_or_default().hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }
 
 pub(super) async fn register(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let registration: ServiceRegistration = decode::strict(&call.body)?;
+    registration.all_checks().try_for_each(can_be_run)?;
     let node = face.identity.node.clone();
     let replace_checks = call.query.flag("replace-existing-checks");
-    let command = Command::RegisterService {
-        node,
-        registration: Box::new(registration),
-        replace_checks,
-    };
+    let command = Command::RegisterService { node, registration: Box::new(registration), replace_checks };
     face.backend.apply(command).await?;
     Ok(Answer::empty())
 }
@@ -97,27 +84,14 @@ pub(super) async fn service_maintenance(face: &Face, call: &Call) -> Result<Answ
     let service_id = named(call, "Missing service ID")?.to_owned();
     let (enable, reason) = switch(call)?;
     let node = face.identity.node.clone();
-    face.backend
-        .apply(Command::ServiceMaintenance {
-            node,
-            service_id,
-            enable,
-            reason,
-        })
-        .await?;
+    face.backend.apply(Command::ServiceMaintenance { node, service_id, enable, reason }).await?;
     Ok(Answer::empty())
 }
 
 pub(super) async fn node_maintenance(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let (enable, reason) = switch(call)?;
     let node = face.identity.node.clone();
-    face.backend
-        .apply(Command::NodeMaintenance {
-            node,
-            enable,
-            reason,
-        })
-        .await?;
+    face.backend.apply(Command::NodeMaintenance { node, enable, reason }).await?;
     Ok(Answer::empty())
 }
 
@@ -128,35 +102,22 @@ fn switch(call: &Call) -> Result<(bool, String), Failure> {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
         "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
         other => {
-            return Err(Failure::bad_request(format!(
-                "Invalid value for enable: {other:?}"
-            )));
+            return Err(Failure::bad_request(format!("Invalid value for enable: {other:?}")));
         }
     };
-    Ok((
-        enable,
-        call.query.get("reason").unwrap_or_default().to_owned(),
-    ))
+    Ok((enable, call.query.get("reason").unwrap_or_default().to_owned()))
 }
 
 pub(super) fn health_by_id(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let id = named(call, "Missing serviceID")?;
     let node = &face.identity.node;
-    let health = backend::read(&*face.backend, |state| {
-        state
-            .service_on(node, id)
-            .map(|service| health(state, node, service))
-    });
+    let health =
+        backend::read(&*face.backend, |state| state.service_on(node, id).map(|service| health(state, node, service)));
     match health {
         Some(health) => Ok(rated(call, health.aggregated_status, Answer::json(&health))),
         None => {
-            let nothing =
-                json!({"AggregatedStatus": Aggregate::Critical, "Service": null, "Checks": null});
-            Ok(unknown(
-                call,
-                format!("ServiceId {id} not found"),
-                Answer::json(&nothing),
-            ))
+            let nothing = json!({"AggregatedStatus": Aggregate::Critical, "Service": null, "Checks": null});
+            Ok(unknown(call, format!("ServiceId {id} not found"), Answer::json(&nothing)))
         }
     }
 }
@@ -165,32 +126,19 @@ pub(super) fn health_by_name(face: &Face, call: &Call) -> Result<Answer, Failure
     let name = named(call, "Missing service Name")?;
     let node = &face.identity.node;
     let list: Vec<AgentHealth> = backend::read(&*face.backend, |state| {
-        let own = state
-            .services_on(node)
-            .filter(|service| service.service == name);
+        let own = state.services_on(node).filter(|service| service.service == name);
         own.map(|service| health(state, node, service)).collect()
     });
     match list.iter().map(|health| health.aggregated_status).max() {
         Some(worst) => Ok(rated(call, worst, Answer::json(&list))),
-        None => Ok(unknown(
-            call,
-            format!("ServiceName {name} Not Found"),
-            Answer::json(&list),
-        )),
+        None => Ok(unknown(call, format!("ServiceName {name} Not Found"), Answer::json(&list))),
     }
 }
 
 fn health(state: &State, node: &str, service: &NodeService) -> AgentHealth {
     let counting = state.checks_counting_for(node, &service.id);
-    let checks: Vec<_> = counting
-        .filter(|check| is_local(check))
-        .map(as_local)
-        .collect();
-    AgentHealth {
-        aggregated_status: Aggregate::of(&checks),
-        service: AgentService::from(service),
-        checks,
-    }
+    let checks: Vec<_> = counting.filter(|check| is_local(check)).map(as_local).collect();
+    AgentHealth { aggregated_status: Aggregate::of(&checks), service: AgentService::from(service), checks }
 }
 
 /// The status code says the health, for load balancers that look at nothing else.
@@ -200,22 +148,14 @@ fn rated(call: &Call, status: Aggregate, json: Answer) -> Answer {
         Aggregate::Warning => StatusCode::TOO_MANY_REQUESTS,
         Aggregate::Critical | Aggregate::Maintenance => StatusCode::SERVICE_UNAVAILABLE,
     };
-    as_text(call, status.as_str(), json)
-        .status(code)
-        .header(REASON, status.as_str())
+    as_text(call, status.as_str(), json).status(code).header(REASON, status.as_str())
 }
 
 fn unknown(call: &Call, reason: String, json: Answer) -> Answer {
-    as_text(call, &reason, json)
-        .status(StatusCode::NOT_FOUND)
-        .header(REASON, &reason)
+    as_text(call, &reason, json).status(StatusCode::NOT_FOUND).header(REASON, &reason)
 }
 
 fn as_text(call: &Call, text: &str, json: Answer) -> Answer {
     let wanted = call.query.get("format") == Some("text");
-    if wanted {
-        Answer::bytes(text.as_bytes().to_vec(), "text/plain")
-    } else {
-        json
-    }
+    if wanted { Answer::bytes(text.as_bytes().to_vec(), "text/plain") } else { json }
 }

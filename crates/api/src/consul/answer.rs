@@ -36,32 +36,21 @@ enum Content {
 
 impl Answer {
     pub(super) fn empty() -> Self {
-        Self {
-            status: StatusCode::OK,
-            headers: HeaderMap::new(),
-            content: Content::Empty,
-        }
+        Self { status: StatusCode::OK, headers: HeaderMap::new(), content: Content::Empty }
     }
 
     pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> Self {
         match serde_json::to_value(value) {
-            Ok(value) => Self {
-                content: Content::Json(value),
-                ..Self::empty()
-            },
+            Ok(value) => Self { content: Content::Json(value), ..Self::empty() },
             Err(error) => {
                 let text = format!("answer cannot be written as JSON: {error}");
-                Self::bytes(text.into_bytes(), "text/plain; charset=utf-8")
-                    .status(StatusCode::INTERNAL_SERVER_ERROR)
+                Self::bytes(text.into_bytes(), "text/plain; charset=utf-8").status(StatusCode::INTERNAL_SERVER_ERROR)
             }
         }
     }
 
     pub(super) fn bytes(bytes: Vec<u8>, content_type: &'static str) -> Self {
-        let answer = Self {
-            content: Content::Bytes(bytes),
-            ..Self::empty()
-        };
+        let answer = Self { content: Content::Bytes(bytes), ..Self::empty() };
         answer.header(CONTENT_TYPE, content_type)
     }
 
@@ -89,11 +78,8 @@ impl Answer {
 
     /// How far away the server is.
     pub(super) fn reach(self, reach: Reach) -> Self {
-        self.header(
-            KNOWN_LEADER,
-            if reach.known_leader { "true" } else { "false" },
-        )
-        .header(LAST_CONTACT, &reach.last_contact.as_millis().to_string())
+        self.header(KNOWN_LEADER, if reach.known_leader { "true" } else { "false" })
+            .header(LAST_CONTACT, &reach.last_contact.as_millis().to_string())
     }
 
     pub(super) fn consistency(self, consistency: Consistency) -> Self {
@@ -124,9 +110,7 @@ impl Answer {
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         if json {
-            response
-                .headers_mut()
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         response
     }
@@ -134,8 +118,7 @@ impl Answer {
 
 fn indented(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut serializer =
-        serde_json::Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(b"    "));
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, PrettyFormatter::with_indent(b"    "));
     if value.serialize(&mut serializer).is_ok() {
         out.push(b'\n');
     }
@@ -161,11 +144,7 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self {
-            status,
-            text: text.into(),
-            allow: None,
-        }
+        Self { status, text: text.into(), allow: None }
     }
 
     pub(super) fn empty(status: StatusCode) -> Self {
@@ -181,10 +160,7 @@ impl Failure {
     }
 
     pub(super) fn allow(self, methods: &'static [Method]) -> Self {
-        Self {
-            allow: Some(methods),
-            ..self
-        }
+        Self { allow: Some(methods), ..self }
     }
 
     pub(super) fn into_response(self) -> Response {
@@ -205,9 +181,9 @@ impl From<CatalogError> for Failure {
     fn from(error: CatalogError) -> Self {
         let status = match &error {
             CatalogError::Invalid(_) => StatusCode::BAD_REQUEST,
-            CatalogError::UnknownService(_)
-            | CatalogError::UnknownSession(_)
-            | CatalogError::UnknownCheck(_) => StatusCode::NOT_FOUND,
+            CatalogError::UnknownService(_) | CatalogError::UnknownSession(_) | CatalogError::UnknownCheck(_) => {
+                StatusCode::NOT_FOUND
+            }
             CatalogError::TooManyOps { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };

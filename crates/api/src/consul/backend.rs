@@ -24,10 +24,7 @@ pub trait Backend: Send + Sync + 'static {
 
     /// How far away the server is. A replica overrides this.
     fn reach(&self) -> Reach {
-        Reach {
-            known_leader: true,
-            last_contact: Duration::ZERO,
-        }
+        Reach { known_leader: true, last_contact: Duration::ZERO }
     }
 }
 

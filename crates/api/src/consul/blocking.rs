@@ -33,18 +33,8 @@ impl<T> Read<T> {
     }
 
     pub(super) fn map<U>(self, f: impl FnOnce(T) -> U) -> Read<U> {
-        let Self {
-            data,
-            index,
-            reach,
-            consistency,
-        } = self;
-        Read {
-            data: f(data),
-            index,
-            reach,
-            consistency,
-        }
+        let Self { data, index, reach, consistency } = self;
+        Read { data: f(data), index, reach, consistency }
     }
 }
 
@@ -71,12 +61,7 @@ pub(super) async fn read<T>(
             (!waiting || index > blocking.index).then(|| (index, query(state)))
         });
         if let Some((index, data)) = found {
-            return Ok(Read {
-                data,
-                index,
-                reach: face.backend.reach(),
-                consistency,
-            });
+            return Ok(Read { data, index, reach: face.backend.reach(), consistency });
         }
         // Over, or the owner stops: answer what there is.
         waiting = matches!(timeout_at(deadline, changes.changed()).await, Ok(Ok(())));

@@ -6,9 +6,7 @@ use axum::http::StatusCode;
 use baton_catalog::filter::{Filter, schema};
 use baton_catalog::{Command, Scope};
 use baton_consul::decode;
-use baton_consul::wire::{
-    CatalogDeregistration, CatalogNode, CatalogNodeList, CatalogRegistration, Node,
-};
+use baton_consul::wire::{CatalogDeregistration, CatalogNode, CatalogNodeList, CatalogRegistration, Node};
 use serde::Serialize;
 
 use super::answer::{Answer, Failure};
@@ -16,20 +14,14 @@ use super::{Call, Face, blocking};
 
 /// Whether a node has all the `node-meta` asked for.
 pub(super) fn has_meta(node: &Node, wanted: &[(&str, &str)]) -> bool {
-    wanted
-        .iter()
-        .all(|(key, value)| node.meta.get(*key).is_some_and(|found| found == value))
+    wanted.iter().all(|(key, value)| node.meta.get(*key).is_some_and(|found| found == value))
 }
 
 pub(super) async fn nodes(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let filter = call.query.filter(&schema::NODE)?;
     let meta = call.query.node_meta();
     let read = blocking::read(face, call, Scope::Nodes, |state| {
-        state
-            .nodes()
-            .filter(|node| has_meta(node, &meta))
-            .cloned()
-            .collect::<Vec<_>>()
+        state.nodes().filter(|node| has_meta(node, &meta)).cloned().collect::<Vec<_>>()
     });
     let read = read.await?.map(|nodes| kept(filter.as_ref(), nodes));
     Ok(read.answer(Answer::json(&read.data)))
@@ -37,14 +29,8 @@ pub(super) async fn nodes(face: &Face, call: &Call) -> Result<Answer, Failure> {
 
 pub(super) async fn services(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let meta = call.query.node_meta();
-    let scope = if meta.is_empty() {
-        Scope::Services
-    } else {
-        Scope::Catalog
-    };
-    let read = blocking::read(face, call, scope, |state| {
-        state.service_names_where(|node| has_meta(node, &meta))
-    });
+    let scope = if meta.is_empty() { Scope::Services } else { Scope::Catalog };
+    let read = blocking::read(face, call, scope, |state| state.service_names_where(|node| has_meta(node, &meta)));
     let read = read.await?;
     Ok(read.answer(Answer::json(&read.data)))
 }
@@ -57,11 +43,7 @@ pub(super) async fn service(face: &Face, call: &Call) -> Result<Answer, Failure>
     let read = blocking::read(face, call, Scope::Service(name.to_owned()), |state| {
         let mut found = state.catalog_service(name);
         found.retain(|entry| tags.iter().all(|tag| has_tag(&entry.service_tags, tag)));
-        found.retain(|entry| {
-            state
-                .node(&entry.node)
-                .is_some_and(|node| has_meta(node, &meta))
-        });
+        found.retain(|entry| state.node(&entry.node).is_some_and(|node| has_meta(node, &meta)));
         found
     });
     let read = read.await?.map(|found| kept(filter.as_ref(), found));
@@ -85,16 +67,9 @@ pub(super) async fn node(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let name = named(call, "Missing node name")?;
     let filter = call.query.filter(&schema::SERVICE)?;
     let read = blocking::read(face, call, Scope::Node(name.to_owned()), |state| {
-        let services = state
-            .services_on(name)
-            .filter(|service| filter.as_ref().is_none_or(|f| f.accepts(service)));
-        let services: BTreeMap<_, _> = services
-            .map(|service| (service.id.clone(), service.clone()))
-            .collect();
-        state.node(name).map(|node| CatalogNode {
-            node: node.clone(),
-            services,
-        })
+        let services = state.services_on(name).filter(|service| filter.as_ref().is_none_or(|f| f.accepts(service)));
+        let services: BTreeMap<_, _> = services.map(|service| (service.id.clone(), service.clone())).collect();
+        state.node(name).map(|node| CatalogNode { node: node.clone(), services })
     });
     let read = read.await?;
     Ok(read.answer(Answer::json(&read.data)))
@@ -104,14 +79,9 @@ pub(super) async fn node_services(face: &Face, call: &Call) -> Result<Answer, Fa
     let name = named(call, "Missing node name")?;
     let filter = call.query.filter(&schema::SERVICE)?;
     let read = blocking::read(face, call, Scope::Node(name.to_owned()), |state| {
-        let services = state
-            .services_on(name)
-            .filter(|service| filter.as_ref().is_none_or(|f| f.accepts(service)));
+        let services = state.services_on(name).filter(|service| filter.as_ref().is_none_or(|f| f.accepts(service)));
         let services = services.cloned().collect();
-        state.node(name).map(|node| CatalogNodeList {
-            node: node.clone(),
-            services,
-        })
+        state.node(name).map(|node| CatalogNodeList { node: node.clone(), services })
     });
     let read = read.await?;
     Ok(read.answer(Answer::json(&read.data)))
@@ -125,9 +95,7 @@ pub(super) async fn no_connect(face: &Face, call: &Call) -> Result<Answer, Failu
 pub(super) async fn register(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let registration: CatalogRegistration = decode::strict(&call.body)?;
     in_this_datacenter(face, &registration.datacenter)?;
-    face.backend
-        .apply(Command::Register(Box::new(registration)))
-        .await?;
+    face.backend.apply(Command::Register(Box::new(registration))).await?;
     Ok(Answer::json(&true))
 }
 
@@ -142,17 +110,10 @@ fn in_this_datacenter(face: &Face, datacenter: &str) -> Result<(), Failure> {
     if datacenter.is_empty() || datacenter == face.identity.datacenter {
         return Ok(());
     }
-    Err(Failure::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "No path to datacenter",
-    ))
+    Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "No path to datacenter"))
 }
 
 /// What follows the path; most endpoints need it.
 pub(super) fn named<'a>(call: &'a Call, missing: &str) -> Result<&'a str, Failure> {
-    if call.rest.is_empty() {
-        Err(Failure::bad_request(missing))
-    } else {
-        Ok(&call.rest)
-    }
+    if call.rest.is_empty() { Err(Failure::bad_request(missing)) } else { Ok(&call.rest) }
 }

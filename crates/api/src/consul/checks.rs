@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use baton_catalog::Command;
 use baton_catalog::filter::schema;
 use baton_consul::decode;
-use baton_consul::wire::{
-    CatalogDeregistration, CheckRegistration, CheckUpdate, HealthCheck, Status,
-};
+use baton_consul::wire::{CatalogDeregistration, CheckRegistration, CheckUpdate, HealthCheck, Status};
 
 use super::answer::{Answer, Failure};
 use super::catalog::named;
@@ -16,12 +14,9 @@ use super::{Call, Face, backend};
 pub(super) fn list(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let filter = call.query.filter(&schema::CHECK)?;
     let checks: BTreeMap<String, HealthCheck> = backend::read(&*face.backend, |state| {
-        let own = state
-            .checks_on(&face.identity.node)
-            .filter(|check| is_local(check));
+        let own = state.checks_on(&face.identity.node).filter(|check| is_local(check));
         let own = own.filter(|check| filter.as_ref().is_none_or(|filter| filter.accepts(check)));
-        own.map(|check| (check.check_id.clone(), as_local(check)))
-            .collect()
+        own.map(|check| (check.check_id.clone(), as_local(check))).collect()
     });
     Ok(Answer::json(&checks))
 }
@@ -33,23 +28,28 @@ pub(super) fn is_local(check: &HealthCheck) -> bool {
 
 /// The agent's view has no indexes.
 pub(super) fn as_local(check: &HealthCheck) -> HealthCheck {
-    HealthCheck {
-        create_index: 0,
-        modify_index: 0,
-        ..check.clone()
-    }
+    HealthCheck { create_index: 0, modify_index: 0, ..check.clone() }
 }
 
 pub(super) async fn register(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let registration: CheckRegistration = decode::strict(&call.body)?;
+    can_be_run(&registration)?;
     let node = face.identity.node.clone();
-    face.backend
-        .apply(Command::RegisterCheck {
-            node,
-            registration: Box::new(registration),
-        })
-        .await?;
+    face.backend.apply(Command::RegisterCheck { node, registration: Box::new(registration) }).await?;
     Ok(Answer::empty())
+}
+
+/// Refuses what would never be run. Scripts run with the agent's rights, and this API is not the place to grant them.
+pub(super) fn can_be_run(check: &CheckRegistration) -> Result<(), Failure> {
+    if check.problem().is_none() && check.kind() == "script" {
+        return Err(Failure::bad_request(
+            "Invalid check: script checks are disabled on this agent; use HTTP, TCP or TTL",
+        ));
+    }
+    if !check.tls_server_name.is_empty() {
+        return Err(Failure::bad_request("Invalid check: TLSServerName is not supported; use the name in the URL"));
+    }
+    Ok(())
 }
 
 pub(super) async fn deregister(face: &Face, call: &Call) -> Result<Answer, Failure> {
@@ -82,26 +82,13 @@ async fn note(face: &Face, call: &Call, status: Status) -> Result<Answer, Failur
 pub(super) async fn update(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let update: CheckUpdate = decode::strict(&call.body)?;
     let status = update.status.parse();
-    let status = status
-        .map_err(|()| Failure::bad_request(format!("Invalid check status: '{}'", update.status)))?;
+    let status = status.map_err(|()| Failure::bad_request(format!("Invalid check status: '{}'", update.status)))?;
     heartbeat(face, call, status, update.output).await
 }
 
-async fn heartbeat(
-    face: &Face,
-    call: &Call,
-    status: Status,
-    output: String,
-) -> Result<Answer, Failure> {
+async fn heartbeat(face: &Face, call: &Call, status: Status, output: String) -> Result<Answer, Failure> {
     let check_id = named(call, "Missing check ID")?.to_owned();
     let node = face.identity.node.clone();
-    face.backend
-        .apply(Command::HeartbeatCheck {
-            node,
-            check_id,
-            status,
-            output,
-        })
-        .await?;
+    face.backend.apply(Command::HeartbeatCheck { node, check_id, status, output }).await?;
     Ok(Answer::empty())
 }

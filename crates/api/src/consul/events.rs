@@ -28,11 +28,7 @@ pub(super) async fn fire(face: &Face, call: &Call) -> Result<Answer, Failure> {
 pub(super) async fn list(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let name = call.query.get("name").filter(|name| !name.is_empty());
     let read = blocking::read(face, call, Scope::Events, |state| {
-        state
-            .events()
-            .filter(|event| name.is_none_or(|name| event.name == name))
-            .cloned()
-            .collect::<Vec<_>>()
+        state.events().filter(|event| name.is_none_or(|name| event.name == name)).cloned().collect::<Vec<_>>()
     });
     let read = read.await?;
     Ok(read.local_answer(Answer::json(&read.data)))

@@ -30,24 +30,14 @@ pub(super) async fn service(face: &Face, call: &Call) -> Result<Answer, Failure>
 pub(super) async fn checks(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let name = named(call, "Missing service name")?;
     let scope = Scope::Service(name.to_owned());
-    list(face, call, scope, |state, wanted| {
-        state
-            .service_checks(name)
-            .filter(|check| wanted(check))
-            .cloned()
-            .collect()
-    })
-    .await
+    list(face, call, scope, |state, wanted| state.service_checks(name).filter(|check| wanted(check)).cloned().collect())
+        .await
 }
 
 pub(super) async fn node(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let name = named(call, "Missing node name")?;
     list(face, call, Scope::Checks, |state, wanted| {
-        state
-            .checks_on(name)
-            .filter(|check| wanted(check))
-            .cloned()
-            .collect()
+        state.checks_on(name).filter(|check| wanted(check)).cloned().collect()
     })
     .await
 }
@@ -57,19 +47,10 @@ pub(super) async fn state(face: &Face, call: &Call) -> Result<Answer, Failure> {
         "any" => None,
         text => Some(text.parse::<Status>()),
     };
-    let scope = if call.query.has("node-meta") {
-        Scope::Catalog
-    } else {
-        Scope::Checks
-    };
+    let scope = if call.query.has("node-meta") { Scope::Catalog } else { Scope::Checks };
     list(face, call, scope, |state, wanted| {
         let fits = |check: &&HealthCheck| status.is_none_or(|status| status == Ok(check.status));
-        state
-            .checks()
-            .filter(fits)
-            .filter(|check| wanted(check))
-            .cloned()
-            .collect()
+        state.checks().filter(fits).filter(|check| wanted(check)).cloned().collect()
     })
     .await
 }
@@ -84,11 +65,7 @@ async fn list(
     let filter = call.query.filter(&schema::CHECK)?;
     let meta = call.query.node_meta();
     let read = blocking::read(face, call, scope, |state| {
-        query(state, &|check| {
-            state
-                .node(&check.node)
-                .is_some_and(|node| has_meta(node, &meta))
-        })
+        query(state, &|check| state.node(&check.node).is_some_and(|node| has_meta(node, &meta)))
     });
     let read = read.await?.map(|checks| kept(filter.as_ref(), checks));
     Ok(read.answer(Answer::json(&read.data)))

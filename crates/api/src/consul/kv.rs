@@ -22,10 +22,7 @@ pub(super) async fn handle(face: &Face, call: &Call) -> Result<Answer, Failure> 
 
 async fn get(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let key = key(call)?;
-    let read = blocking::read(face, call, Scope::Key(key.to_owned()), |state| {
-        state.key(key).cloned()
-    })
-    .await?;
+    let read = blocking::read(face, call, Scope::Key(key.to_owned()), |state| state.key(key).cloned()).await?;
     let answer = match &read.data {
         None => Answer::empty().status(StatusCode::NOT_FOUND),
         // A browser must never run what somebody stored.
@@ -49,19 +46,13 @@ async fn tree(face: &Face, call: &Call) -> Result<Answer, Failure> {
 async fn keys(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let prefix = &call.rest;
     let separator = call.query.get("separator").unwrap_or_default();
-    let read = blocking::read(face, call, Scope::Prefix(prefix.clone()), |state| {
-        state.key_names(prefix, separator)
-    })
-    .await?;
+    let read =
+        blocking::read(face, call, Scope::Prefix(prefix.clone()), |state| state.key_names(prefix, separator)).await?;
     Ok(read.plain_answer(list_or_missing(&read.data)))
 }
 
 fn list_or_missing<T: serde::Serialize>(items: &[T]) -> Answer {
-    if items.is_empty() {
-        Answer::empty().status(StatusCode::NOT_FOUND)
-    } else {
-        Answer::json(items)
-    }
+    if items.is_empty() { Answer::empty().status(StatusCode::NOT_FOUND) } else { Answer::json(items) }
 }
 
 async fn put(face: &Face, call: &Call) -> Result<Answer, Failure> {
@@ -69,30 +60,13 @@ async fn put(face: &Face, call: &Call) -> Result<Answer, Failure> {
     no_conflict(call, &["cas", "acquire", "release"])?;
     let flags = call.query.number("flags")?.unwrap_or_default();
     let value = Base64(call.body.to_vec());
-    let command = KvCommand {
-        key,
-        value,
-        flags,
-        ..KvCommand::default()
-    };
+    let command = KvCommand { key, value, flags, ..KvCommand::default() };
     let command = if let Some(index) = call.query.number("cas")? {
-        KvCommand {
-            verb: KvVerb::Cas,
-            index,
-            ..command
-        }
+        KvCommand { verb: KvVerb::Cas, index, ..command }
     } else if let Some(session) = call.query.get("acquire") {
-        KvCommand {
-            verb: KvVerb::Lock,
-            session: session.to_owned(),
-            ..command
-        }
+        KvCommand { verb: KvVerb::Lock, session: session.to_owned(), ..command }
     } else if let Some(session) = call.query.get("release") {
-        KvCommand {
-            verb: KvVerb::Unlock,
-            session: session.to_owned(),
-            ..command
-        }
+        KvCommand { verb: KvVerb::Unlock, session: session.to_owned(), ..command }
     } else {
         command
     };
@@ -102,33 +76,13 @@ async fn put(face: &Face, call: &Call) -> Result<Answer, Failure> {
 async fn delete(face: &Face, call: &Call) -> Result<Answer, Failure> {
     no_conflict(call, &["recurse", "cas"])?;
     if call.query.has("recurse") {
-        return write(
-            face,
-            KvCommand {
-                verb: KvVerb::DeleteTree,
-                key: call.rest.clone(),
-                ..KvCommand::default()
-            },
-        )
-        .await;
+        return write(face, KvCommand { verb: KvVerb::DeleteTree, key: call.rest.clone(), ..KvCommand::default() })
+            .await;
     }
     let key = key(call)?.to_owned();
     let index = call.query.number("cas")?;
-    let verb = if index.is_some() {
-        KvVerb::DeleteCas
-    } else {
-        KvVerb::Delete
-    };
-    write(
-        face,
-        KvCommand {
-            verb,
-            key,
-            index: index.unwrap_or_default(),
-            ..KvCommand::default()
-        },
-    )
-    .await
+    let verb = if index.is_some() { KvVerb::DeleteCas } else { KvVerb::Delete };
+    write(face, KvCommand { verb, key, index: index.unwrap_or_default(), ..KvCommand::default() }).await
 }
 
 async fn write(face: &Face, command: KvCommand) -> Result<Answer, Failure> {
@@ -137,19 +91,12 @@ async fn write(face: &Face, command: KvCommand) -> Result<Answer, Failure> {
 }
 
 fn key(call: &Call) -> Result<&str, Failure> {
-    if call.rest.is_empty() {
-        Err(Failure::bad_request("Missing key name"))
-    } else {
-        Ok(&call.rest)
-    }
+    if call.rest.is_empty() { Err(Failure::bad_request("Missing key name")) } else { Ok(&call.rest) }
 }
 
 fn no_conflict(call: &Call, flags: &[&str]) -> Result<(), Failure> {
     if flags.iter().filter(|flag| call.query.has(flag)).count() > 1 {
-        return Err(Failure::bad_request(format!(
-            "Conflicting flags: {}",
-            call.query.encoded()
-        )));
+        return Err(Failure::bad_request(format!("Conflicting flags: {}", call.query.encoded())));
     }
     Ok(())
 }

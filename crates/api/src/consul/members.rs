@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use baton_catalog::{Command, State};
 use baton_consul::wire::{
-    AgentConfig, AgentSelf, CatalogDeregistration, Coordinate, Member, Meta, Node,
-    RaftConfiguration, RaftServer, SERF_HEALTH, Status,
+    AgentConfig, AgentSelf, CatalogDeregistration, Coordinate, Member, Meta, Node, RaftConfiguration, RaftServer,
+    SERF_HEALTH, Status,
 };
 use serde_json::json;
 
@@ -22,13 +22,7 @@ const ALIVE: u8 = 1;
 const FAILED: u8 = 4;
 
 pub(super) fn agent_self(face: &Face) -> Result<Answer, Failure> {
-    let Identity {
-        node,
-        node_id,
-        datacenter,
-        server,
-        ..
-    } = &*face.identity;
+    let Identity { node, node_id, datacenter, server, .. } = &*face.identity;
     let about = backend::read(&*face.backend, |state| AgentSelf {
         config: AgentConfig {
             datacenter: datacenter.clone(),
@@ -46,36 +40,22 @@ pub(super) fn agent_self(face: &Face) -> Result<Answer, Failure> {
         coord: Some(Coordinate::default()),
         member: own_member(&face.identity),
         stats: stats(face, state),
-        meta: state
-            .node(node)
-            .map(|node| node.meta.clone())
-            .unwrap_or_default(),
+        meta: state.node(node).map(|node| node.meta.clone()).unwrap_or_default(),
     });
     Ok(Answer::json(&about))
 }
 
 fn stats(face: &Face, state: &State) -> BTreeMap<String, BTreeMap<String, String>> {
     let node = &face.identity.node;
-    let section = |pairs: &[(&str, String)]| {
-        pairs
-            .iter()
-            .map(|(k, v)| ((*k).to_owned(), v.clone()))
-            .collect()
-    };
-    let ttl = state
-        .checks_on(node)
-        .filter(|check| check.r#type == "ttl")
-        .count();
+    let section = |pairs: &[(&str, String)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+    let ttl = state.checks_on(node).filter(|check| check.r#type == "ttl").count();
     let index = state.index().to_string();
     let leader = face.backend.reach().known_leader && face.identity.server;
     BTreeMap::from([
         (
             "agent".to_owned(),
             section(&[
-                (
-                    "check_monitors",
-                    state.runnable_checks(node).len().to_string(),
-                ),
+                ("check_monitors", state.runnable_checks(node).len().to_string()),
                 ("check_ttls", ttl.to_string()),
                 ("checks", state.checks_on(node).count().to_string()),
                 ("services", state.services_on(node).count().to_string()),
@@ -102,23 +82,13 @@ fn stats(face: &Face, state: &State) -> BTreeMap<String, BTreeMap<String, String
         ),
         (
             "raft".to_owned(),
-            section(&[
-                ("applied_index", index.clone()),
-                ("commit_index", index.clone()),
-                ("last_log_index", index),
-            ]),
+            section(&[("applied_index", index.clone()), ("commit_index", index.clone()), ("last_log_index", index)]),
         ),
         (
             "runtime".to_owned(),
-            section(&[
-                ("arch", std::env::consts::ARCH.to_owned()),
-                ("os", std::env::consts::OS.to_owned()),
-            ]),
+            section(&[("arch", std::env::consts::ARCH.to_owned()), ("os", std::env::consts::OS.to_owned())]),
         ),
-        (
-            "serf_lan".to_owned(),
-            section(&[("members", state.nodes().count().to_string())]),
-        ),
+        ("serf_lan".to_owned(), section(&[("members", state.nodes().count().to_string())])),
     ])
 }
 
@@ -142,10 +112,7 @@ fn member(node: &Node, status: u8, server: bool) -> Member {
         ("build".to_owned(), format!("{CONSUL_VERSION}:")),
         ("dc".to_owned(), node.datacenter.clone()),
         ("id".to_owned(), node.id.clone()),
-        (
-            "role".to_owned(),
-            if server { "consul" } else { "node" }.to_owned(),
-        ),
+        ("role".to_owned(), if server { "consul" } else { "node" }.to_owned()),
         ("segment".to_owned(), String::new()),
         ("vsn".to_owned(), "2".to_owned()),
         ("vsn_max".to_owned(), "3".to_owned()),
@@ -173,23 +140,11 @@ fn member(node: &Node, status: u8, server: bool) -> Member {
 /// Every node that an agent vouches for; nodes registered by hand have no agent and are no members.
 pub(super) fn list(face: &Face) -> Result<Answer, Failure> {
     let members: Vec<Member> = backend::read(&*face.backend, |state| {
-        let health = |node: &Node| {
-            state
-                .checks_on(&node.node)
-                .find(|check| check.check_id == SERF_HEALTH)
-        };
+        let health = |node: &Node| state.checks_on(&node.node).find(|check| check.check_id == SERF_HEALTH);
         let with_agent = state.nodes().filter_map(|node| Some((node, health(node)?)));
         let described = with_agent.map(|(node, check)| {
-            let status = if check.status == Status::Critical {
-                FAILED
-            } else {
-                ALIVE
-            };
-            member(
-                node,
-                status,
-                face.identity.server && node.node == face.identity.node,
-            )
+            let status = if check.status == Status::Critical { FAILED } else { ALIVE };
+            member(node, status, face.identity.server && node.node == face.identity.node)
         });
         described.collect()
     });
@@ -200,21 +155,14 @@ pub(super) fn list(face: &Face) -> Result<Answer, Failure> {
 pub(super) async fn force_leave(face: &Face, call: &Call) -> Result<Answer, Failure> {
     let name = named(call, "Missing node name")?;
     let alive = backend::read(&*face.backend, |state| {
-        let check = state
-            .checks_on(name)
-            .find(|check| check.check_id == SERF_HEALTH);
+        let check = state.checks_on(name).find(|check| check.check_id == SERF_HEALTH);
         check.map(|check| check.status != Status::Critical)
     });
     match alive {
-        None => Err(Failure::internal(format!(
-            "agent: No node found with name '{name}'"
-        ))),
+        None => Err(Failure::internal(format!("agent: No node found with name '{name}'"))),
         Some(true) => Ok(Answer::empty()),
         Some(false) => {
-            let target = CatalogDeregistration {
-                node: name.to_owned(),
-                ..CatalogDeregistration::default()
-            };
+            let target = CatalogDeregistration { node: name.to_owned(), ..CatalogDeregistration::default() };
             face.backend.apply(Command::Deregister(target)).await?;
             Ok(Answer::empty())
         }
@@ -226,10 +174,7 @@ fn known_leader(face: &Face) -> Result<String, Failure> {
     if face.backend.reach().known_leader {
         Ok(leader_address(face))
     } else {
-        Err(Failure::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "No cluster leader",
-        ))
+        Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "No cluster leader"))
     }
 }
 
@@ -250,8 +195,5 @@ pub(super) fn raft(face: &Face) -> Result<Answer, Failure> {
         protocol_version: "3".into(),
         voter: true,
     };
-    Ok(Answer::json(&RaftConfiguration {
-        servers: vec![server],
-        index: 0,
-    }))
+    Ok(Answer::json(&RaftConfiguration { servers: vec![server], index: 0 }))
 }

@@ -26,12 +26,7 @@ impl MemoryBackend {
     pub fn new(datacenter: &str) -> Self {
         let state = State::new(datacenter);
         let index = watch::Sender::new(state.index());
-        Self {
-            state: Mutex::new(state),
-            index,
-            applied: Notify::new(),
-            origin: Instant::now(),
-        }
+        Self { state: Mutex::new(state), index, applied: Notify::new(), origin: Instant::now() }
     }
 
     /// Applies a command at the next index.
@@ -39,9 +34,7 @@ impl MemoryBackend {
         let outcome = {
             let mut state = self.lock();
             let next = state.index() + 1;
-            let Applied {
-                outcome, changed, ..
-            } = state.apply(command, self.origin.elapsed(), next)?;
+            let Applied { outcome, changed, .. } = state.apply(command, self.origin.elapsed(), next)?;
             if changed {
                 self.index.send_replace(next);
             }

@@ -19,6 +19,7 @@ mod health;
 mod kv;
 mod members;
 mod memory;
+mod prober;
 mod query;
 mod routes;
 mod server;
@@ -37,6 +38,7 @@ use percent_encoding::percent_decode_str;
 use answer::{Answer, Failure};
 pub use backend::{Backend, BackendError, Reach};
 pub use memory::MemoryBackend;
+pub use prober::run_checks;
 use query::Query;
 pub use routes::needs_token;
 use routes::{Endpoint, Found, find};
@@ -78,10 +80,7 @@ struct Call {
 
 /// All of `/v1/…`. Put it behind the layer that checks `Host`, `Origin` and tokens.
 pub fn router(backend: Arc<dyn Backend>, identity: Identity) -> Router {
-    let face = Face {
-        backend,
-        identity: Arc::new(identity),
-    };
+    let face = Face { backend, identity: Arc::new(identity) };
     Router::new().fallback(answer).with_state(face)
 }
 
@@ -94,12 +93,7 @@ async fn answer(State(face): State<Face>, request: Request<Body>) -> Response {
 
 async fn handle(face: &Face, request: Request<Body>) -> Result<Answer, Failure> {
     let (parts, body) = request.into_parts();
-    let Some(Found {
-        endpoint,
-        methods,
-        rest,
-    }) = find(parts.uri.path())
-    else {
+    let Some(Found { endpoint, methods, rest }) = find(parts.uri.path()) else {
         return Err(Failure::empty(StatusCode::NOT_FOUND));
     };
     let method = parts.method;
@@ -107,37 +101,18 @@ async fn handle(face: &Face, request: Request<Body>) -> Result<Answer, Failure> 
         return Ok(Answer::empty().allow(methods));
     }
     if !methods.contains(&method) {
-        return Err(Failure::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            format!("method {method} not allowed"),
-        )
-        .allow(methods));
+        return Err(Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("method {method} not allowed")).allow(methods));
     }
     let rest = percent_decode_str(rest).decode_utf8();
-    let rest = rest
-        .map_err(|_| Failure::bad_request("path is not UTF-8"))?
-        .into_owned();
+    let rest = rest.map_err(|_| Failure::bad_request("path is not UTF-8"))?.into_owned();
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    if query
-        .get("dc")
-        .is_some_and(|dc| !dc.is_empty() && dc != face.identity.datacenter)
-    {
-        return Err(Failure::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "No path to datacenter",
-        ));
+    if query.get("dc").is_some_and(|dc| !dc.is_empty() && dc != face.identity.datacenter) {
+        return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "No path to datacenter"));
     }
     let body = read_body(body, endpoint).await?;
     let pretty = query.has("pretty");
-    let call = Call {
-        method,
-        rest,
-        query,
-        body,
-    };
-    dispatch(face, endpoint, call)
-        .await
-        .map(|answer| answer.pretty(pretty))
+    let call = Call { method, rest, query, body };
+    dispatch(face, endpoint, call).await.map(|answer| answer.pretty(pretty))
 }
 
 async fn read_body(body: Body, endpoint: Endpoint) -> Result<bytes::Bytes, Failure> {
@@ -205,13 +180,8 @@ async fn dispatch(face: &Face, endpoint: Endpoint, call: Call) -> Result<Answer,
             Ok(answer.consistency(call.query.consistency()?))
         }
         E::CoordinateDatacenters => Ok(Answer::json(&[(); 0])),
-        E::ConnectCa => Err(Failure::internal(
-            "Connect must be enabled in order to use this endpoint",
-        )),
-        E::Acl => Err(Failure::new(
-            StatusCode::UNAUTHORIZED,
-            "ACL support disabled",
-        )),
+        E::ConnectCa => Err(Failure::internal("Connect must be enabled in order to use this endpoint")),
+        E::Acl => Err(Failure::new(StatusCode::UNAUTHORIZED, "ACL support disabled")),
         E::Unsupported(what) => Err(Failure::new(StatusCode::NOT_IMPLEMENTED, what)),
     }
 }

@@ -48,18 +48,10 @@ pub(super) struct Blocking {
 
 impl Query {
     pub(super) fn parse(text: &str) -> Self {
-        let decode = |part: &str| {
-            percent_decode_str(&part.replace('+', " "))
-                .decode_utf8_lossy()
-                .into_owned()
-        };
+        let decode = |part: &str| percent_decode_str(&part.replace('+', " ")).decode_utf8_lossy().into_owned();
         let parts = text.split('&').filter(|part| !part.is_empty());
-        let pairs = parts
-            .map(|part| part.split_once('=').unwrap_or((part, "")))
-            .map(|(k, v)| (decode(k), decode(v)));
-        Self {
-            pairs: pairs.collect(),
-        }
+        let pairs = parts.map(|part| part.split_once('=').unwrap_or((part, ""))).map(|(k, v)| (decode(k), decode(v)));
+        Self { pairs: pairs.collect() }
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
@@ -71,45 +63,31 @@ impl Query {
     }
 
     pub(super) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.pairs
-            .iter()
-            .filter(move |(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// A flag such as `passing` or `passing=1`.
     pub(super) fn flag(&self, name: &str) -> bool {
-        self.get(name)
-            .is_some_and(|value| !matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False"))
+        self.get(name).is_some_and(|value| !matches!(value, "0" | "f" | "F" | "false" | "FALSE" | "False"))
     }
 
     pub(super) fn number(&self, name: &str) -> Result<Option<u64>, Failure> {
         let parse = |text: &str| {
-            text.parse().map_err(|_| {
-                Failure::internal(format!(
-                    "strconv.ParseUint: parsing {text:?}: invalid syntax"
-                ))
-            })
+            text.parse().map_err(|_| Failure::internal(format!("strconv.ParseUint: parsing {text:?}: invalid syntax")))
         };
         self.get(name).map(parse).transpose()
     }
 
     /// All parameters, sorted, as they would be written.
     pub(super) fn encoded(&self) -> String {
-        let mut parts: Vec<String> = self
-            .pairs
-            .iter()
-            .map(|(key, value)| format!("{key}={value}"))
-            .collect();
+        let mut parts: Vec<String> = self.pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
         parts.sort();
         parts.join("&")
     }
 
     pub(super) fn consistency(&self) -> Result<Consistency, Failure> {
         match (self.has("stale"), self.has("consistent")) {
-            (true, true) => Err(Failure::bad_request(
-                "Cannot specify ?stale with ?consistent, conflicting semantics.",
-            )),
+            (true, true) => Err(Failure::bad_request("Cannot specify ?stale with ?consistent, conflicting semantics.")),
             (true, false) => Ok(Consistency::Stale),
             (false, true) => Ok(Consistency::Consistent),
             (false, false) => Ok(Consistency::Leader),
@@ -120,23 +98,15 @@ impl Query {
         let wait = match self.get("wait").filter(|text| !text.is_empty()) {
             None => DEFAULT_WAIT,
             Some(text) => {
-                let wait: Nanos = text
-                    .parse()
-                    .map_err(|_| Failure::bad_request("Invalid wait time"))?;
+                let wait: Nanos = text.parse().map_err(|_| Failure::bad_request("Invalid wait time"))?;
                 wait.to_std()
             }
         };
         let index = match self.get("index").filter(|text| !text.is_empty()) {
             None => 0,
-            Some(text) => text
-                .parse()
-                .map_err(|_| Failure::bad_request("Invalid index"))?,
+            Some(text) => text.parse().map_err(|_| Failure::bad_request("Invalid index"))?,
         };
-        let wait = if wait.is_zero() {
-            DEFAULT_WAIT
-        } else {
-            wait.min(MAX_WAIT)
-        };
+        let wait = if wait.is_zero() { DEFAULT_WAIT } else { wait.min(MAX_WAIT) };
         let wait = wait + wait.mul_f64(rand::random::<f64>() / f64::from(JITTER_PART));
         Ok(Blocking { index, wait })
     }
@@ -144,19 +114,13 @@ impl Query {
     /// The filter, checked against what it will see.
     pub(super) fn filter(&self, schema: &Schema) -> Result<Option<Filter>, Failure> {
         let parse = |text: &str| Filter::parse(text, schema);
-        let filter = self
-            .get("filter")
-            .filter(|text| !text.trim().is_empty())
-            .map(parse)
-            .transpose();
+        let filter = self.get("filter").filter(|text| !text.trim().is_empty()).map(parse).transpose();
         filter.map_err(|error| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))
     }
 
     /// `node-meta=key:value`, all of which a node must have.
     pub(super) fn node_meta(&self) -> Vec<(&str, &str)> {
-        self.all("node-meta")
-            .map(|text| text.split_once(':').unwrap_or((text, "")))
-            .collect()
+        self.all("node-meta").map(|text| text.split_once(':').unwrap_or((text, ""))).collect()
     }
 }
 
@@ -166,12 +130,8 @@ mod tests {
 
     #[test]
     fn parameters_are_decoded() {
-        let query =
-            Query::parse("tag=traefik.enable%3Dtrue&tag=b+c&passing&pretty=0&separator=%2F");
-        assert_eq!(
-            query.all("tag").collect::<Vec<_>>(),
-            ["traefik.enable=true", "b c"]
-        );
+        let query = Query::parse("tag=traefik.enable%3Dtrue&tag=b+c&passing&pretty=0&separator=%2F");
+        assert_eq!(query.all("tag").collect::<Vec<_>>(), ["traefik.enable=true", "b c"]);
         assert!(query.flag("passing") && !query.flag("pretty") && query.has("pretty"));
         assert_eq!(query.get("separator"), Some("/"));
     }

@@ -78,30 +78,15 @@ const PUT: &[Method] = &[Method::PUT];
 const ANY: &[Method] = &[Method::GET, Method::PUT, Method::POST, Method::DELETE];
 
 const fn open(path: &'static str, endpoint: Endpoint) -> Route {
-    Route {
-        path,
-        methods: GET,
-        access: Access::Open,
-        endpoint,
-    }
+    Route { path, methods: GET, access: Access::Open, endpoint }
 }
 
 const fn write(path: &'static str, endpoint: Endpoint) -> Route {
-    Route {
-        path,
-        methods: PUT,
-        access: Access::Token,
-        endpoint,
-    }
+    Route { path, methods: PUT, access: Access::Token, endpoint }
 }
 
 const fn token(path: &'static str, methods: &'static [Method], endpoint: Endpoint) -> Route {
-    Route {
-        path,
-        methods,
-        access: Access::Token,
-        endpoint,
-    }
+    Route { path, methods, access: Access::Token, endpoint }
 }
 
 const NO_CONFIGURATION: &str = "the embedded catalog has no configuration of its own to reload";
@@ -119,14 +104,8 @@ const ROUTES: &[Route] = &[
     open("agent/health/service/id/", Endpoint::AgentHealthById),
     open("agent/health/service/name/", Endpoint::AgentHealthByName),
     write("agent/service/register", Endpoint::AgentServiceRegister),
-    write(
-        "agent/service/deregister/",
-        Endpoint::AgentServiceDeregister,
-    ),
-    write(
-        "agent/service/maintenance/",
-        Endpoint::AgentServiceMaintenance,
-    ),
+    write("agent/service/deregister/", Endpoint::AgentServiceDeregister),
+    write("agent/service/maintenance/", Endpoint::AgentServiceMaintenance),
     open("agent/service/", Endpoint::AgentService),
     write("agent/maintenance", Endpoint::AgentMaintenance),
     write("agent/check/register", Endpoint::AgentCheckRegister),
@@ -155,11 +134,7 @@ const ROUTES: &[Route] = &[
     open("health/node/", Endpoint::HealthNode),
     open("health/state/", Endpoint::HealthState),
     open("health/connect/", Endpoint::Connect),
-    token(
-        "kv/",
-        &[Method::GET, Method::PUT, Method::DELETE],
-        Endpoint::Kv,
-    ),
+    token("kv/", &[Method::GET, Method::PUT, Method::DELETE], Endpoint::Kv),
     write("txn", Endpoint::Txn),
     write("session/create", Endpoint::SessionCreate),
     write("session/destroy/", Endpoint::SessionDestroy),
@@ -180,11 +155,7 @@ const ROUTES: &[Route] = &[
     token("query/", ANY, Endpoint::Unsupported(NO_QUERIES)),
     open("connect/ca/", Endpoint::ConnectCa),
     token("acl/", ANY, Endpoint::Acl),
-    token(
-        "snapshot",
-        &[Method::GET, Method::PUT],
-        Endpoint::Unsupported(NO_SNAPSHOT),
-    ),
+    token("snapshot", &[Method::GET, Method::PUT], Endpoint::Unsupported(NO_SNAPSHOT)),
 ];
 
 pub(super) struct Found<'a> {
@@ -203,11 +174,7 @@ fn route(path: &str) -> Option<(&'static Route, &str)> {
 }
 
 pub(super) fn find(path: &str) -> Option<Found<'_>> {
-    route(path).map(|(route, rest)| Found {
-        endpoint: route.endpoint,
-        methods: route.methods,
-        rest,
-    })
+    route(path).map(|(route, rest)| Found { endpoint: route.endpoint, methods: route.methods, rest })
 }
 
 /// Whether a request must carry the token where tokens are in force. Lists, health and status are open; values,
@@ -243,13 +210,7 @@ mod tests {
             assert!(needs_token(&Method::PUT, path), "{path}");
             assert!(needs_token(&Method::DELETE, path), "{path}");
         }
-        for path in [
-            "/v1/kv/",
-            "/v1/kv/a/b",
-            "/v1/event/list",
-            "/v1/snapshot",
-            "/v1/acl/tokens",
-        ] {
+        for path in ["/v1/kv/", "/v1/kv/a/b", "/v1/event/list", "/v1/snapshot", "/v1/acl/tokens"] {
             assert!(needs_token(&Method::GET, path), "{path}");
         }
         assert!(!needs_token(&Method::OPTIONS, "/v1/kv/a"));
@@ -271,13 +232,7 @@ mod tests {
         assert!(find("/").is_none());
         let found = find("/v1/kv/a%2Fb/c").unwrap();
         assert_eq!((found.endpoint, found.rest), (Endpoint::Kv, "a%2Fb/c"));
-        assert_eq!(
-            find("/v1/agent/service/register").unwrap().endpoint,
-            Endpoint::AgentServiceRegister
-        );
-        assert_eq!(
-            find("/v1/agent/service/registered").unwrap().endpoint,
-            Endpoint::AgentService
-        );
+        assert_eq!(find("/v1/agent/service/register").unwrap().endpoint, Endpoint::AgentServiceRegister);
+        assert_eq!(find("/v1/agent/service/registered").unwrap().endpoint, Endpoint::AgentService);
     }
 }

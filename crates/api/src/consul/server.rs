@@ -36,14 +36,10 @@ impl Backend for ServerBackend {
 
     fn apply(&self, command: Command) -> BoxFuture<'_, Result<Outcome, BackendError>> {
         Box::pin(async move {
-            let written =
-                self.server
-                    .catalog_apply(command)
-                    .await
-                    .map_err(|error| match error {
-                        ServerError::Stopped => BackendError::NoLeader,
-                        other => BackendError::Storage(other.to_string()),
-                    })?;
+            let written = self.server.catalog_apply(command).await.map_err(|error| match error {
+                ServerError::Stopped => BackendError::NoLeader,
+                other => BackendError::Storage(other.to_string()),
+            })?;
             Ok(written.value?.outcome)
         })
     }

@@ -11,20 +11,10 @@ use super::catalog::named;
 use super::{Call, Face, blocking};
 
 pub(super) async fn create(face: &Face, call: &Call) -> Result<Answer, Failure> {
-    let request = if call.body.is_empty() {
-        SessionRequest::default()
-    } else {
-        decode::strict(&call.body)?
-    };
+    let request = if call.body.is_empty() { SessionRequest::default() } else { decode::strict(&call.body)? };
     let id = Uuid::new_v4().to_string();
     let node = face.identity.node.clone();
-    face.backend
-        .apply(Command::CreateSession {
-            id: id.clone(),
-            node,
-            request,
-        })
-        .await?;
+    face.backend.apply(Command::CreateSession { id: id.clone(), node, request }).await?;
     Ok(Answer::json(&json!({"ID": id})))
 }
 
@@ -56,17 +46,9 @@ pub(super) async fn list(face: &Face, call: &Call) -> Result<Answer, Failure> {
     sessions(face, call, |_| true).await
 }
 
-async fn sessions(
-    face: &Face,
-    call: &Call,
-    wanted: impl Fn(&Session) -> bool,
-) -> Result<Answer, Failure> {
+async fn sessions(face: &Face, call: &Call, wanted: impl Fn(&Session) -> bool) -> Result<Answer, Failure> {
     let read = blocking::read(face, call, Scope::Sessions, |state| {
-        state
-            .sessions()
-            .filter(|session| wanted(session))
-            .cloned()
-            .collect::<Vec<_>>()
+        state.sessions().filter(|session| wanted(session)).cloned().collect::<Vec<_>>()
     });
     let read = read.await?;
     Ok(read.plain_answer(Answer::json(&read.data)))

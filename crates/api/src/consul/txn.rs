@@ -11,8 +11,8 @@ use super::backend::BackendError;
 use super::{Call, Face};
 
 pub(super) async fn run(face: &Face, call: &Call) -> Result<Answer, Failure> {
-    let ops: TxnRequest = decode::strict(&call.body)
-        .map_err(|error| Failure::bad_request(format!("Failed to parse body: {error}")))?;
+    let ops: TxnRequest =
+        decode::strict(&call.body).map_err(|error| Failure::bad_request(format!("Failed to parse body: {error}")))?;
     let reads_only = ops.iter().all(only_reads);
     match face.backend.apply(Command::Txn(ops)).await {
         Ok(Outcome::Txn(results)) if reads_only => {
@@ -27,16 +27,10 @@ pub(super) async fn run(face: &Face, call: &Call) -> Result<Answer, Failure> {
             });
             Ok(Answer::json(&answer).reach(reach))
         }
-        Ok(Outcome::Txn(results)) => Ok(Answer::json(&TxnResponse {
-            results: Some(results),
-            errors: None,
-        })),
+        Ok(Outcome::Txn(results)) => Ok(Answer::json(&TxnResponse { results: Some(results), errors: None })),
         Ok(_) => Err(Failure::internal("a transaction yielded no results")),
         Err(BackendError::Refused(CatalogError::Txn(errors))) => {
-            let answer = Answer::json(&TxnResponse {
-                results: None,
-                errors: Some(errors),
-            });
+            let answer = Answer::json(&TxnResponse { results: None, errors: Some(errors) });
             Ok(answer.status(StatusCode::CONFLICT))
         }
         Err(error) => Err(error.into()),
@@ -47,16 +41,9 @@ fn only_reads(op: &TxnOp) -> bool {
     let verb = match op {
         TxnOp { kv: Some(op), .. } => &op.verb,
         TxnOp { node: Some(op), .. } => &op.verb,
-        TxnOp {
-            service: Some(op), ..
-        } => &op.verb,
-        TxnOp {
-            check: Some(op), ..
-        } => &op.verb,
+        TxnOp { service: Some(op), .. } => &op.verb,
+        TxnOp { check: Some(op), .. } => &op.verb,
         _ => return false,
     };
-    matches!(
-        verb.as_str(),
-        "get" | "get-or-empty" | "get-tree" | "check-index" | "check-session" | "check-not-exists"
-    )
+    matches!(verb.as_str(), "get" | "get-or-empty" | "get-tree" | "check-index" | "check-session" | "check-not-exists")
 }

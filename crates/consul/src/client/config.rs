@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::crypto::aws_lc_rs;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::BuilderVerifierExt;
 
+use super::unverified::Unverified;
 use super::{CONNECT_TIMEOUT, Error};
 
 /// Idle connections are dropped after this: Consul closes them on its side at some time too.
@@ -32,6 +33,8 @@ pub struct Tls {
     pub authorities: Vec<u8>,
     /// Our own chain and key, where Consul asks for one.
     pub identity: Option<(Vec<u8>, Vec<u8>)>,
+    /// Believe every certificate. Whoever is on the way can then read along.
+    pub insecure: bool,
 }
 
 impl Config {
@@ -59,7 +62,7 @@ impl Config {
     }
 
     pub(super) fn http_client(&self) -> Result<reqwest::Client, Error> {
-        let tls = if self.address.trim().starts_with("https://") { self.tls.verified()? } else { unused_tls()? };
+        let tls = if self.address.trim().starts_with("https://") { self.tls.client_config()? } else { unused_tls()? };
         reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -72,10 +75,13 @@ impl Config {
 }
 
 impl Tls {
-    fn verified(&self) -> Result<ClientConfig, Error> {
+    /// The settings as rustls takes them.
+    pub fn client_config(&self) -> Result<ClientConfig, Error> {
         let fail = |error: &dyn std::fmt::Display| Error::Tls(error.to_string());
         let builder = builder()?;
-        let builder = if self.authorities.is_empty() {
+        let builder = if self.insecure {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Unverified(provider())))
+        } else if self.authorities.is_empty() {
             builder.with_platform_verifier().map_err(|error| fail(&error))?
         } else {
             let mut roots = RootCertStore::empty();
@@ -99,8 +105,12 @@ fn unused_tls() -> Result<ClientConfig, Error> {
     Ok(builder()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
 fn builder() -> Result<rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>, Error> {
-    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Tls(error.to_string()))
 }

@@ -9,6 +9,7 @@ mod config;
 mod error;
 mod kv;
 mod session;
+mod unverified;
 mod watch;
 
 use std::time::Duration;

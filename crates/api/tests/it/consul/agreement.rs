@@ -1,18 +1,18 @@
 //! The same calls to a real Consul and to our face: status codes, texts and the shape of every answer agree.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 use serde_json::Value;
 
 use super::support::{Answer, Face, RealAgent, ask};
 
-/// What is done before looking, with the status both must answer.
+/// What is done before looking, with the status both must answer. `BACKEND` is an address that accepts connections.
 const WRITES: &[(&str, &str, &str)] = &[
     (
         "PUT",
         "/v1/agent/service/register",
-        r#"{"ID":"web-1","Name":"web","Tags":["a","b"],"Port":80,"Address":"127.0.0.9","Meta":{"k":"v"},"Checks":[{"HTTP":"http://127.0.0.1:1/","Interval":"1h","Status":"passing"},{"TTL":"1h","Name":"alive"}]}"#,
+        r#"{"ID":"web-1","Name":"web","Tags":["a","b"],"Port":80,"Address":"127.0.0.9","Meta":{"k":"v"},"Checks":[{"TCP":"BACKEND","Interval":"1h","Status":"passing"},{"TTL":"1h","Name":"alive"}]}"#,
     ),
     ("PUT", "/v1/agent/service/register", r#"{"name":"plain","check":{"ttl":"1h","status":"passing"}}"#),
     ("PUT", "/v1/agent/service/register", "{}"),
@@ -175,9 +175,11 @@ const READS: &[&str] = &[
 fn with_a_real_agent() {
     let Some(real) = RealAgent::start() else { return };
     let face = Face::start();
+    let backend = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let backend = backend.local_addr().map(|address| (backend, address.to_string())).expect("a bound socket");
     let mut differences = Vec::new();
     for (method, path, body) in WRITES {
-        compare(&mut differences, method, path, body, real.address, face.address);
+        compare(&mut differences, method, path, &body.replace("BACKEND", &backend.1), real.address, face.address);
     }
     for path in READS {
         compare(&mut differences, "GET", path, "", real.address, face.address);

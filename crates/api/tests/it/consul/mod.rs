@@ -4,6 +4,7 @@ mod agreement;
 mod blocking;
 mod cli;
 mod http;
+mod prober;
 mod python;
 mod stories;
 mod support;

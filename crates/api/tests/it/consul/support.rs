@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_api::consul::{Backend, Identity, MemoryBackend, ServerBackend, router};
+use baton_api::consul::{Backend, Identity, MemoryBackend, ServerBackend, router, run_checks};
 use baton_catalog::Command as Change;
 use baton_consul::wire::Node;
 use baton_server::{Config, Server};
@@ -67,9 +67,11 @@ impl Face {
                 let node =
                     Node { id: NODE_ID.into(), node: NODE.into(), address: "127.0.0.1".into(), ..Node::default() };
                 backend.apply(Change::NodeUp(node)).await.expect("a fresh catalog takes a node");
+                let checks = run_checks(Arc::clone(&backend), NODE.into());
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
                 tokio::select! {
                     served = axum::serve(listener, router(backend, identity())) => served.expect("serving goes on"),
+                    ended = checks => panic!("checks ended: {ended:?}"),
                     _ = stopped => {}
                 }
             });
