@@ -16,6 +16,8 @@ pub fn add_implicit_constraints(job: &mut Job) {
         }
         if uses.native_services {
             add(&mut group.constraints, "${attr.nomad.service_discovery}", "=", "true");
+        }
+        if uses.native_checks {
             add(&mut group.constraints, "${attr.nomad.version}", "semver", ">= 1.4.0");
         }
         if group.services.iter().any(|service| service.provider == "consul") {
@@ -35,13 +37,16 @@ const CONSUL_VERSION: &str = ">= 1.8.0";
 struct Uses {
     signals: BTreeSet<String>,
     native_services: bool,
+    native_checks: bool,
 }
 
 fn uses(group: &TaskGroup) -> Uses {
-    let services = group.services.iter().chain(group.tasks.iter().flat_map(|task| &task.services));
+    let services = || group.services.iter().chain(group.tasks.iter().flat_map(|task| &task.services));
+    let native = || services().filter(|service| service.provider == "nomad");
     Uses {
         signals: group.tasks.iter().flat_map(signals).collect(),
-        native_services: services.into_iter().any(|service| service.provider == "nomad"),
+        native_services: native().next().is_some(),
+        native_checks: native().any(|service| !service.checks.is_empty()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! A whole job file: which spelling it is, its top-level blocks, and the way from them to a job.
 
 use std::cell::Cell;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use baton_model::Job;
@@ -19,6 +20,18 @@ use crate::{canonicalize, unsupported, validate};
 
 /// Blocks that may stand at the top of a job file.
 const TOP_LEVEL: [&str; 4] = ["job", "variable", "variables", "locals"];
+
+/// Fields of groups that are read and ignored.
+const DEPRECATED: [(&str, &str); 3] = [
+    ("MaxClientDisconnect", "MaxClientDisconnect is deprecated and ignored in favor of Disconnect.LostAfter"),
+    (
+        "StopAfterClientDisconnect",
+        "StopAfterClientDisconnect is deprecated and ignored in favor of Disconnect.StopOnClientAfter",
+    ),
+    ("PreventRescheduleOnLost", "PreventRescheduleOnLost is deprecated and ignored in favor of Disconnect.Replace"),
+];
+/// Most findings that are reported for one file.
+const MAX_DIAGNOSTICS: usize = 1000;
 
 /// What a job file may draw on besides its text.
 pub struct ParseOptions<'a> {
@@ -78,6 +91,18 @@ impl Parsed {
         in_order(unsupported(&self.job).iter().map(|problem| self.diagnose(problem, Severity::Warning)).collect())
     }
 
+    /// What is accepted and probably not meant.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut out = validate(&self.job).warnings;
+        for group in self.draft.get("TaskGroups").and_then(Json::as_array).into_iter().flatten() {
+            let name = group.get("Name").and_then(Json::as_str).unwrap_or_default();
+            let ignored =
+                DEPRECATED.iter().filter(|(field, _)| group.get(*field).is_some_and(|value| !value.is_null()));
+            out.extend(ignored.map(|(_, text)| format!("Group {name:?} has warnings: {text}")));
+        }
+        out
+    }
+
     /// Ties a problem to the file.
     pub fn diagnose(&self, problem: &Problem, severity: Severity) -> Diagnostic {
         point(&self.source, &self.spans, problem, severity)
@@ -95,7 +120,10 @@ fn diagnose(source: &Source, flaws: Vec<Flaw>) -> Vec<Diagnostic> {
 
 fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
-    diagnostics.dedup();
+    // What a `dynamic` block makes may be wrong many times in one place.
+    let mut seen = HashSet::new();
+    diagnostics.retain(|diagnostic| seen.insert((diagnostic.span.map(|span| span.start), diagnostic.message())));
+    diagnostics.truncate(MAX_DIAGNOSTICS);
     diagnostics
 }
 
@@ -190,7 +218,7 @@ fn read_body(
     let evaluator = Evaluator { text: &source.text, host: options.host, work };
     let mut decoder = Decoder { evaluator, flaws: Vec::new(), spans: Spans::new() };
     decoder.spans.insert(String::new(), block.kind_span);
-    let mut draft = decoder.block(&block.body, &JOB, "", &Scope::new(&names));
+    let mut draft = decoder.block(&block.body, &JOB, block.kind_span, "", &Scope::new(&names));
     job::arrange(&mut draft, label, &mut decoder.spans);
     diagnostics.extend(diagnose(source, decoder.flaws));
     if diagnostics.is_empty() { Ok((Json::Object(draft), decoder.spans)) } else { Err(diagnostics) }
@@ -224,7 +252,11 @@ fn plain(node: &BodyNode, declaration: bool, flaws: &mut Vec<Flaw>) -> Body {
             _ => member.value.to_expr(),
         };
         match expr {
-            Ok(expr) => body.attributes.push(Attribute { name: member.key.clone(), name_span: member.key_span, expr }),
+            Ok(expr) => body.attributes.push(Attribute {
+                name: member.key.clone(),
+                name_span: member.key_span,
+                expr: Arc::new(expr),
+            }),
             Err(mut found) => flaws.append(&mut found),
         }
     }

@@ -3,6 +3,7 @@
 //! Lowest to highest: default, environment (`NOMAD_VAR_name`), variable files in order, values given one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Flaw, Source, Span, suggestion};
 use crate::eval::{Evaluator, Host, Number, Scope, Type, Value};
@@ -41,7 +42,7 @@ struct Variable {
 }
 
 struct Validation {
-    condition: Expr,
+    condition: Arc<Expr>,
     message: String,
 }
 
@@ -195,7 +196,7 @@ impl<'a> Variables<'a> {
             self.flaw(Flaw::new(block.kind_span, "Invalid validation error message", detail));
             return None;
         }
-        Some(Validation { condition: condition.expr.clone(), message })
+        Some(Validation { condition: Arc::clone(&condition.expr), message })
     }
 
     /// Takes the values from outside; the names left without one are reported.
@@ -413,7 +414,11 @@ fn assignments(source: &Source) -> Result<Vec<Attribute>, Vec<Flaw>> {
             .unwrap_or_default()
             .iter()
             .map(|member| {
-                Ok(Attribute { name: member.key.clone(), name_span: member.key_span, expr: member.value.to_expr()? })
+                Ok(Attribute {
+                    name: member.key.clone(),
+                    name_span: member.key_span,
+                    expr: Arc::new(member.value.to_expr()?),
+                })
             })
             .collect();
     }

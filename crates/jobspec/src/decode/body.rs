@@ -11,13 +11,16 @@ use crate::syntax::json::{JsonKind, JsonNode, Member};
 
 impl Decoder<'_> {
     /// The body as the schema sees it.
-    pub(super) fn open(&mut self, node: &BodyNode, schema: &'static Schema, scope: &Scope<'_>) -> Body {
+    pub(super) fn open(&mut self, node: &BodyNode, schema: &'static Schema, at: Span, scope: &Scope<'_>) -> Body {
         let body = match node {
-            BodyNode::Native(body) => Body::clone(body),
+            BodyNode::Native(body) => {
+                self.spend(body.attributes.len() + body.blocks.len(), at);
+                Body::clone(body)
+            }
             BodyNode::Json(node) => self.json_body(node, schema),
         };
         let blocks = self.expand(&body.blocks, scope);
-        Body { blocks, ..body }
+        Body { attributes: body.attributes, blocks }
     }
 
     /// The body when no schema says which JSON keys are blocks: all are attributes.
@@ -26,7 +29,7 @@ impl Decoder<'_> {
             BodyNode::Native(body) => Body::clone(body),
             BodyNode::Json(node) => {
                 let attributes = self.members(node).iter().filter_map(|member| self.json_attribute(member)).collect();
-                Body { attributes, ..Body::default() }
+                Body { attributes, blocks: Vec::new() }
             }
         }
     }
@@ -47,7 +50,7 @@ impl Decoder<'_> {
 
     fn json_attribute(&mut self, member: &Member) -> Option<Attribute> {
         match member.value.to_expr() {
-            Ok(expr) => Some(Attribute { name: member.key.clone(), name_span: member.key_span, expr }),
+            Ok(expr) => Some(Attribute { name: member.key.clone(), name_span: member.key_span, expr: Arc::new(expr) }),
             Err(flaws) => {
                 self.flaws.extend(flaws);
                 None
@@ -113,13 +116,5 @@ impl Decoder<'_> {
                 ),
             )),
         }
-    }
-}
-
-/// Where a body begins, for what is missing in it.
-pub(super) fn start(node: &BodyNode) -> Span {
-    match node {
-        BodyNode::Native(body) => body.span,
-        BodyNode::Json(node) => Span::new(node.span.start, node.span.start + 1),
     }
 }

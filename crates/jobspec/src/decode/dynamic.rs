@@ -1,5 +1,7 @@
 //! `dynamic "name" { for_each … iterator … labels … content { } }`: one block per element.
 
+use std::sync::Arc;
+
 use super::Decoder;
 use crate::diagnostic::{Flaw, Span};
 use crate::eval::{Scope, Value};
@@ -9,7 +11,7 @@ use crate::syntax::ast::{Block, BodyNode, Expr, ExprKind};
 const MAX_BLOCKS: usize = 10_000;
 
 struct Head {
-    for_each: Expr,
+    for_each: Arc<Expr>,
     iterator: String,
     labels: Vec<Expr>,
     content: Block,
@@ -70,6 +72,9 @@ impl Decoder<'_> {
             return;
         }
         for (key, value) in items {
+            if !self.spend(1, head.for_each.span) {
+                return;
+            }
             let iterator = Value::Map([("key".to_owned(), key), ("value".to_owned(), value)].into());
             let inner = [(head.iterator.as_str(), &iterator)];
             let inner_scope = scope.child(&inner);

@@ -26,22 +26,29 @@ pub(crate) struct Decoder<'a> {
 }
 
 impl Decoder<'_> {
-    /// Decodes one block's inside. `path` is its place in the draft.
+    /// Decodes one block's inside. What is missing is reported at `at`; `path` is its place in the draft.
     pub(crate) fn block(
         &mut self,
         node: &BodyNode,
         schema: &'static Schema,
+        at: Span,
         path: &str,
         scope: &Scope<'_>,
     ) -> Map<String, Json> {
-        let body = self.open(node, schema, scope);
+        let body = self.open(node, schema, at, scope);
         let mut out = Map::new();
+        if self.evaluator.is_exhausted() {
+            return out;
+        }
         for attribute in &body.attributes {
             self.attribute(attribute, schema, path, scope, &mut out);
         }
-        self.missing(&body.attributes, schema, &body.blocks, node);
+        self.missing(&body.attributes, schema, at);
         let mut seen: HashMap<&str, Span> = HashMap::new();
         for block in &body.blocks {
+            if self.evaluator.is_exhausted() {
+                return out;
+            }
             let Some(rule) = schema.block(&block.kind) else {
                 self.unknown_block(block, schema);
                 continue;
@@ -110,19 +117,11 @@ impl Decoder<'_> {
         }
     }
 
-    fn missing(&mut self, written: &[Attribute], schema: &'static Schema, blocks: &[Block], node: &BodyNode) {
+    fn missing(&mut self, written: &[Attribute], schema: &'static Schema, at: Span) {
         for rule in schema.arguments.iter().filter(|rule| rule.required) {
             if !written.iter().any(|attribute| attribute.name == rule.name) {
-                let span = written
-                    .first()
-                    .map(|attribute| attribute.name_span)
-                    .or_else(|| blocks.first().map(|block| block.kind_span))
-                    .unwrap_or_else(|| body::start(node));
-                self.flaws.push(Flaw::new(
-                    span,
-                    "Missing required argument",
-                    format!("The argument {:?} is required, but no definition was found.", rule.name),
-                ));
+                let detail = format!("The argument {:?} is required, but no definition was found.", rule.name);
+                self.flaws.push(Flaw::new(at, "Missing required argument", detail));
             }
         }
     }
@@ -166,7 +165,7 @@ impl Decoder<'_> {
         let names: Vec<(&str, &Value)> = block.scope.iter().map(|(name, value)| (name.as_str(), value)).collect();
         let scope = scope.child(&names);
         let mut value = match rule.inside {
-            Inside::Rules(schema) => self.block(&block.body, schema, &place, &scope),
+            Inside::Rules(schema) => self.block(&block.body, schema, block.kind_span, &place, &scope),
             Inside::Free => self.free(&block.body, &scope),
             Inside::TextMap | Inside::TextMapOrArgument => self.each(&block.body, Kind::Text, &place, &scope),
             Inside::TextsMap => self.each(&block.body, Kind::Texts, &place, &scope),
@@ -268,7 +267,24 @@ impl Decoder<'_> {
         out
     }
 
+    /// Counts work; false once there was too much, which is reported once.
+    fn spend(&mut self, work: usize, span: Span) -> bool {
+        match self.evaluator.spend(work as u64, span) {
+            Ok(()) => true,
+            Err(flaw) => {
+                if !self.flaws.iter().any(|known| known.summary == flaw.summary) {
+                    self.flaws.push(flaw);
+                }
+                false
+            }
+        }
+    }
+
+    /// Once the allowed work is used up, nothing more is tried or reported.
     pub(crate) fn eval(&mut self, expr: &Expr, scope: &Scope<'_>) -> Option<Value> {
+        if self.evaluator.is_exhausted() {
+            return None;
+        }
         match self.evaluator.eval(expr, scope) {
             Ok(value) => Some(value),
             Err(flaw) => {

@@ -4,12 +4,13 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Flaw, Span, suggestion};
+use crate::eval::value::BYTES_PER_STEP;
 use crate::eval::{Host, Number, Value};
 use crate::functions;
 use crate::syntax::ast::{Expr, ExprKind, ForExpr, Operator, Part, Step, StepKind};
 
 /// Work that one file may cause: values copied, iterations, function calls.
-const MAX_WORK: u64 = 20_000_000;
+const MAX_WORK: u64 = 1_000_000;
 
 /// Names that expressions can refer to; a child scope sees its parents'.
 #[derive(Clone, Copy)]
@@ -92,6 +93,11 @@ impl Evaluator<'_> {
         Ok(())
     }
 
+    /// Whether the allowed work is used up.
+    pub(crate) fn is_exhausted(&self) -> bool {
+        self.work.get() > MAX_WORK
+    }
+
     fn slice(&self, start: usize, end: usize) -> &str {
         self.text.get(start..end).unwrap_or_default()
     }
@@ -102,7 +108,7 @@ impl Evaluator<'_> {
         }
         let mut out = String::new();
         self.render(parts, scope, &mut out)?;
-        self.spend((out.len() / 16) as u64, span)?;
+        self.spend((out.len() / BYTES_PER_STEP) as u64, span)?;
         Ok(Value::String(out))
     }
 
@@ -121,7 +127,7 @@ impl Evaluator<'_> {
         for part in parts {
             match part {
                 Part::Literal(text) => {
-                    self.spend((text.len() / 16) as u64, Span::default())?;
+                    self.spend((text.len() / BYTES_PER_STEP) as u64, Span::default())?;
                     out.push_str(text);
                 }
                 Part::Interpolation { expr, span } => {

@@ -5,6 +5,9 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
+/// So much text costs as much as one step.
+pub(super) const BYTES_PER_STEP: usize = 64;
+
 /// What an expression yields. Objects and maps are one kind, as are tuples, lists and sets.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
@@ -165,7 +168,7 @@ impl Value {
     pub(crate) fn weight(&self) -> u64 {
         match self {
             Self::Null | Self::Bool(_) | Self::Number(_) => 1,
-            Self::String(text) => 1 + (text.len() / 16) as u64,
+            Self::String(text) => 1 + (text.len() / BYTES_PER_STEP) as u64,
             Self::List(items) => 1 + items.iter().map(Self::weight).sum::<u64>(),
             Self::Map(items) => 1 + items.values().map(|value| 1 + value.weight()).sum::<u64>(),
         }

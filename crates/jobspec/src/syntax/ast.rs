@@ -17,15 +17,13 @@ pub(crate) enum BodyNode {
 pub(crate) struct Body {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) blocks: Vec<Block>,
-    /// The place to report what is missing here.
-    pub(crate) span: Span,
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Attribute {
     pub(crate) name: String,
     pub(crate) name_span: Span,
-    pub(crate) expr: Expr,
+    pub(crate) expr: Arc<Expr>,
 }
 
 #[derive(Clone, Debug)]

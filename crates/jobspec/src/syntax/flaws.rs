@@ -3,43 +3,31 @@
 use hcl_edit::parser::Error;
 
 use crate::diagnostic::{Flaw, Span};
-
-/// What surrounds a byte of the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Context {
-    /// Attributes and blocks, or an expression outside any template; the start of the innermost open brace or bracket.
-    Code {
-        open: Option<(char, usize)>,
-        body: bool,
-    },
-    Quoted {
-        start: usize,
-    },
-    Heredoc {
-        start: usize,
-        marker: String,
-        indented: bool,
-    },
-    /// Between `${` or `%{` (at `start`) and its `}`.
-    Sequence {
-        start: usize,
-        open: Option<(char, usize)>,
-    },
-    Comment {
-        start: usize,
-    },
-}
+use crate::syntax::scan::{Context, Event, context_at, floor, scan};
 
 /// Names the error in HCL's words.
 pub(crate) fn explain(text: &str, error: &Error) -> Flaw {
-    let message = error.message();
-    let offset = error.location().offset().min(text.len());
+    explain_at(text, error.message(), error.location().offset().min(text.len()))
+}
+
+/// The same for the text of a template without quotes.
+pub(crate) fn explain_template(text: &str, error: &Error) -> Flaw {
+    const MARKER: &str = "END_OF_THE_TEMPLATE";
+    let head = format!("x = <<{MARKER}\n");
+    let offset = head.len() + error.location().offset().min(text.len());
+    explain_at(&format!("{head}{text}\n{MARKER}\n"), error.message(), offset)
+}
+
+fn explain_at(text: &str, message: &str, offset: usize) -> Flaw {
     // The parser reports a missing character at the end of the input one byte early.
     let offset = if offset + 1 == text.len() && text.ends_with('\n') { text.len() } else { offset };
+    if let Some(flaw) = behind(text, offset) {
+        return flaw;
+    }
     let context = context_at(text, offset);
     let rest = &text[floor(text, offset)..];
     let next = rest.chars().next();
-    let here = Span::new(offset, offset + next.map_or(0, char::len_utf8));
+    let here = Span::new(offset, offset + next.filter(|c| *c != '\n').map_or(0, char::len_utf8));
 
     if message.starts_with("invalid escape sequence") || message.starts_with("invalid unicode") {
         let backslash = text[..floor(text, (offset + 2).min(text.len()))].rfind('\\').unwrap_or(offset);
@@ -71,21 +59,103 @@ pub(crate) fn explain(text: &str, error: &Error) -> Flaw {
         return Flaw::new(here, "Duplicate object key", "This key was already set in the same object.");
     }
     match context {
-        Context::Sequence { start, open } => in_sequence(text, offset, start, open, here, next),
-        Context::Quoted { start } => Flaw::new(
-            Span::new(start, start + 1),
-            if rest.is_empty() { "Unterminated template string" } else { "Invalid string literal" },
-            "No closing marker was found for the string.",
-        ),
-        Context::Heredoc { start, marker, .. } => {
-            let detail = format!("No closing marker was found for the string: a line with {marker} alone is missing.");
-            Flaw::new(Span::new(start, start + 2), "Unterminated template string", detail)
+        Context::Sequence { start, open } => in_sequence(text, offset, start, open, here, next, message),
+        Context::Quoted { start } if rest.is_empty() => unterminated(start, 1, None),
+        Context::Quoted { start } => {
+            Flaw::new(Span::new(start, start + 1), "Invalid string literal", "This string cannot be read.")
         }
-        Context::Comment { start } => {
-            Flaw::new(Span::new(start, start + 2), "Unterminated comment", "The comment is not closed by \"*/\".")
-        }
+        Context::Heredoc { start, marker } => unterminated(start, 2, Some(&marker)),
+        Context::Comment { start } => unclosed_comment(start),
         Context::Code { open, body } => in_code(text, offset, open, body, here, next, message),
     }
+}
+
+/// Some errors inside a value are reported at the argument's name or at the start of a heredoc: the cause is looked for
+/// behind it.
+fn behind(text: &str, offset: usize) -> Option<Flaw> {
+    let line_start = text[..floor(text, offset)].rfind('\n').map_or(0, |at| at + 1);
+    let rest = &text[floor(text, offset)..];
+    let heredoc = match context_at(text, offset) {
+        Context::Code { .. } if rest.starts_with("/*") && !rest.contains("*/") => {
+            return Some(unclosed_comment(offset));
+        }
+        Context::Code { .. }
+            if text[line_start..floor(text, offset)].trim().is_empty()
+                && rest.starts_with(|c: char| c.is_alphabetic() || c == '_') =>
+        {
+            None
+        }
+        Context::Heredoc { start, .. } => Some(start),
+        _ => return None,
+    };
+    let from = heredoc.unwrap_or(offset);
+    let (mut wrong, mut first) = (None::<Flaw>, None);
+    let end = scan(text, text.len(), &mut |event| {
+        if let Event::Sequence(start) = event
+            && start >= from
+        {
+            if text[start..].starts_with('%') {
+                first = first.or(Some(start));
+            }
+            if wrong.is_none() {
+                wrong = wrong_sequence(text, start);
+            }
+        }
+    });
+    if wrong.is_some() {
+        return wrong;
+    }
+    let end_of_text = Span::new(text.len(), text.len());
+    match (end, first) {
+        (Context::Heredoc { start, marker }, _) if start >= from => Some(unterminated(start, 2, Some(&marker))),
+        (_, Some(start)) if heredoc.is_some() => Some(Flaw::new(
+            Span::new(start, start + 2),
+            "Unclosed template directive",
+            "Each if needs one endif and each for one endfor, in the same string.",
+        )),
+        (Context::Code { open: Some((bracket, at)), body: false }, _) if at >= from => {
+            Some(unclosed(bracket, at, end_of_text, None, text))
+        }
+        (Context::Sequence { start, .. }, _) if start >= from => {
+            Some(in_sequence(text, text.len(), start, None, end_of_text, None, ""))
+        }
+        _ => None,
+    }
+}
+
+fn unclosed_comment(start: usize) -> Flaw {
+    Flaw::new(Span::new(start, start + 2), "Unterminated comment", "The comment is not closed by \"*/\".")
+}
+
+/// A directive that is none, or an interpolation that a comment swallows, such as the shell's `${#list[@]}`.
+fn wrong_sequence(text: &str, start: usize) -> Option<Flaw> {
+    let inside = &text[start + 2..];
+    let inside = inside.strip_prefix('~').unwrap_or(inside).trim_start();
+    if text[start..].starts_with('$') {
+        let commented = ["#", "//"].iter().any(|comment| inside.starts_with(comment));
+        return commented
+            .then(|| in_sequence(text, start + 2, start, None, Span::new(start, start + 2), Some('#'), ""));
+    }
+    let word: String = inside.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-')).collect();
+    (!matches!(word.as_str(), "if" | "else" | "endif" | "for" | "endfor")).then(|| wrong_directive(start))
+}
+
+fn wrong_directive(start: usize) -> Flaw {
+    Flaw::new(
+        Span::new(start, start + 2),
+        "Invalid template directive",
+        "A template directive must be one of if, else, endif, for, endfor. If this is an embedded sequence for another \
+         language, escape it by starting with \"%%{\" instead of just \"%{\".",
+    )
+    .help("write %%{ for a literal %{")
+}
+
+fn unterminated(start: usize, length: usize, marker: Option<&str>) -> Flaw {
+    let detail = match marker {
+        Some(marker) => format!("No closing marker was found for the string: a line with {marker} alone is missing."),
+        None => "No closing marker was found for the string.".to_owned(),
+    };
+    Flaw::new(Span::new(start, start + length), "Unterminated template string", detail)
 }
 
 fn in_sequence(
@@ -95,19 +165,14 @@ fn in_sequence(
     open: Option<(char, usize)>,
     here: Span,
     next: Option<char>,
+    message: &str,
 ) -> Flaw {
     let escape = "If this is an embedded sequence for another language, escape it by starting with";
     let directive = text[start..].starts_with('%');
     let inside = text[(start + 2).min(text.len())..floor(text, offset.max(start + 2))].trim().trim_start_matches('~');
-    let doubled = if directive { "%%{" } else { "$${" };
-    let help = format!("write {doubled} for a literal {}", &doubled[1..]);
+    let help = "write $${ for a literal ${";
     if directive {
-        return Flaw::new(
-            Span::new(start, start + 2),
-            "Invalid template directive",
-            format!("A template directive must be one of if, else, endif, for, endfor. {escape} \"%%{{\" instead of just \"%{{\"."),
-        )
-        .help(help);
+        return wrong_directive(start);
     }
     if let Some((bracket, at)) = open {
         return unclosed(bracket, at, here, next, text);
@@ -119,7 +184,7 @@ fn in_sequence(
             "There is no closing brace for this interpolation sequence before the end of the file.",
         ),
         Some('\'') => single_quotes(here),
-        _ if inside.is_empty() => Flaw::new(
+        _ if inside.is_empty() || message.starts_with("invalid expression") => Flaw::new(
             here,
             "Invalid expression",
             format!("Expected the start of an expression, but found an invalid expression token. {escape} \"$${{\" instead of just \"${{\"."),
@@ -172,6 +237,15 @@ fn in_code(
              nesting elsewhere in this file.",
         );
     }
+    if let Some((_, at)) = open
+        && at >= line_start
+    {
+        return Flaw::new(
+            here,
+            "Invalid single-argument block definition",
+            "A single-line block definition must end with a closing brace immediately after its single argument definition.",
+        );
+    }
     if before.is_empty() {
         return match next {
             Some('"') => Flaw::new(here, "Invalid argument name", "Argument names must not be quoted."),
@@ -207,16 +281,6 @@ fn in_code(
                 "Either a quoted string block label or an opening brace (\"{\") is expected here.",
             ),
         };
-    }
-    if let Some((_, at)) = open
-        && at >= line_start
-        && message.contains("block body")
-    {
-        return Flaw::new(
-            here,
-            "Invalid single-argument block definition",
-            "A single-line block definition must end with a closing brace immediately after its single argument definition.",
-        );
     }
     if before.ends_with('}') {
         return Flaw::new(
@@ -271,8 +335,10 @@ fn unclosed(bracket: char, at: usize, here: Span, next: Option<char>, text: &str
                     "Expected a newline or comma to mark the beginning of the next attribute.",
                 )
             } else {
+                let back = text[..floor(text, here.start)].chars().next_back().filter(|c| !c.is_whitespace());
+                let start = here.start - back.map_or(0, char::len_utf8);
                 Flaw::new(
-                    here,
+                    Span::new(start, here.start.max(start + 1)),
                     "Missing key/value separator",
                     "Expected an equals sign (\"=\") to mark the beginning of the attribute value.",
                 )
@@ -297,6 +363,27 @@ fn sentence(message: &str) -> String {
     }
     text.push('.');
     text
+}
+
+/// Quoted strings with a line break in them, which HCL forbids; what follows one can only be misread.
+pub(crate) fn broken_strings(text: &str) -> Vec<Flaw> {
+    let mut broken = Vec::new();
+    scan(text, text.len(), &mut |event| {
+        if let Event::Broken(start) = event {
+            broken.push(start);
+        }
+    });
+    broken.into_iter().map(|start| multi_line(Span::new(start, start + 1))).collect()
+}
+
+pub(crate) fn multi_line(span: Span) -> Flaw {
+    Flaw::new(
+        span,
+        "Invalid multi-line string",
+        "Quoted strings may not be split over multiple lines. To produce a multi-line string, either use the \\n escape \
+         to represent a newline character or use the \"heredoc\" multi-line template syntax.",
+    )
+    .help("is a closing quote missing on this line?")
 }
 
 /// The text with the smallest safe piece around `span` blanked, or nothing if braces could get out of balance.
@@ -326,123 +413,4 @@ pub(crate) fn blank_out(text: &str, span: Span) -> Option<String> {
     repaired.extend(text.get(range.clone())?.bytes().map(|_| ' '));
     repaired.push_str(text.get(range.end..)?);
     Some(repaired)
-}
-
-/// Scans the text up to `offset` and says what is open there.
-fn context_at(text: &str, offset: usize) -> Context {
-    let bytes = text.as_bytes();
-    let mut stack = vec![Context::Code { open: None, body: true }];
-    let mut brackets: Vec<(char, usize, bool)> = Vec::new();
-    let mut depth_at_sequence: Vec<usize> = Vec::new();
-    let mut last_code = b'\n';
-    let mut i = 0;
-    while i < offset.min(bytes.len()) {
-        let rest = &bytes[i..];
-        match stack.last() {
-            Some(Context::Quoted { .. }) => match rest[0] {
-                b'\\' => i += 1,
-                b'"' => {
-                    stack.pop();
-                    last_code = b'"';
-                }
-                b'\n' => {
-                    stack.pop();
-                }
-                b'$' | b'%' if rest.get(1) == Some(&rest[0]) && rest.get(2) == Some(&b'{') => i += 2,
-                b'$' | b'%' if rest.get(1) == Some(&b'{') => {
-                    stack.push(Context::Sequence { start: i, open: None });
-                    depth_at_sequence.push(brackets.len());
-                    i += 1;
-                }
-                _ => {}
-            },
-            Some(Context::Heredoc { marker, .. }) => {
-                let at_line_start = i == 0 || bytes[i - 1] == b'\n';
-                if at_line_start {
-                    let line = text[i..].lines().next().unwrap_or_default();
-                    if line.trim() == marker {
-                        i += line.len();
-                        stack.pop();
-                        last_code = b'E';
-                        continue;
-                    }
-                }
-                match rest[0] {
-                    b'$' | b'%' if rest.get(1) == Some(&rest[0]) && rest.get(2) == Some(&b'{') => i += 2,
-                    b'$' | b'%' if rest.get(1) == Some(&b'{') => {
-                        stack.push(Context::Sequence { start: i, open: None });
-                        depth_at_sequence.push(brackets.len());
-                        i += 1;
-                    }
-                    _ => {}
-                }
-            }
-            Some(Context::Comment { .. }) => {
-                if rest.starts_with(b"*/") {
-                    stack.pop();
-                    i += 1;
-                }
-            }
-            _ => match rest[0] {
-                b'#' => i += line_length(rest),
-                b'/' if rest.get(1) == Some(&b'/') => i += line_length(rest),
-                b'/' if rest.get(1) == Some(&b'*') => {
-                    stack.push(Context::Comment { start: i });
-                    i += 1;
-                }
-                b'"' => stack.push(Context::Quoted { start: i }),
-                b'<' if rest.starts_with(b"<<") => {
-                    let indented = rest.get(2) == Some(&b'-');
-                    let from = i + if indented { 3 } else { 2 };
-                    let marker: String =
-                        text.get(from..).unwrap_or_default().lines().next().unwrap_or_default().trim().to_owned();
-                    if !marker.is_empty() && marker.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-')) {
-                        let start = i;
-                        i += line_length(rest);
-                        stack.push(Context::Heredoc { start, marker, indented });
-                    }
-                }
-                bracket @ (b'{' | b'[' | b'(') => {
-                    let body = bracket == b'{' && !matches!(last_code, b'=' | b'[' | b'(' | b',' | b':' | b'?' | b'>');
-                    let body = body && brackets.last().is_none_or(|(_, _, body)| *body) && depth_at_sequence.is_empty();
-                    brackets.push((bracket as char, i, body));
-                    last_code = bracket;
-                }
-                b'}' if matches!(stack.last(), Some(Context::Sequence { .. }))
-                    && depth_at_sequence.last() == Some(&brackets.len()) =>
-                {
-                    depth_at_sequence.pop();
-                    stack.pop();
-                }
-                bracket @ (b'}' | b']' | b')') => {
-                    if brackets.len() > depth_at_sequence.last().copied().unwrap_or(0) {
-                        brackets.pop();
-                    }
-                    last_code = bracket;
-                }
-                byte if !byte.is_ascii_whitespace() => last_code = byte,
-                _ => {}
-            },
-        }
-        i += 1;
-    }
-    let inner = brackets.get(depth_at_sequence.last().copied().unwrap_or(0)..).and_then(|open| open.last());
-    match stack.pop() {
-        Some(Context::Code { .. }) | None => Context::Code {
-            open: inner.map(|(bracket, at, _)| (*bracket, *at)),
-            body: inner.is_none_or(|(_, _, body)| *body),
-        },
-        Some(Context::Sequence { start, .. }) => {
-            Context::Sequence { start, open: inner.map(|(bracket, at, _)| (*bracket, *at)) }
-        }
-        Some(other) => other,
-    }
-}
-
-fn line_length(rest: &[u8]) -> usize {
-    rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len())
-}
-
-fn floor(text: &str, offset: usize) -> usize {
-    text.floor_char_boundary(offset)
 }

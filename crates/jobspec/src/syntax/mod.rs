@@ -4,4 +4,5 @@ pub(crate) mod ast;
 pub(crate) mod flaws;
 pub(crate) mod json;
 pub(crate) mod native;
+mod scan;
 mod template;

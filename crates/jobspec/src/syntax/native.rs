@@ -41,7 +41,7 @@ pub(crate) fn parse_expression(text: &str) -> Result<Expr, Vec<Flaw>> {
 
 /// Reads the inside of a template, as HCL in JSON does with every string.
 pub(crate) fn parse_template(text: &str) -> Result<Expr, Vec<Flaw>> {
-    let parsed = hcl_edit::parser::parse_template(text).map_err(|error| vec![flaws::explain(text, &error)])?;
+    let parsed = hcl_edit::parser::parse_template(text).map_err(|error| vec![flaws::explain_template(text, &error)])?;
     let mut reader = Reader::new(text);
     let kind = template::quoted(&mut reader, &parsed);
     let expr = Expr { kind, span: Span::new(0, text.len()) };
@@ -58,6 +58,10 @@ fn without_bom(text: &str) -> String {
 
 /// The parser stops at the first error. Where what is wrong can be blanked out safely, the rest is tried again.
 fn all_syntax_errors(text: &str, first: &hcl_edit::parser::Error) -> Vec<Flaw> {
+    let broken = flaws::broken_strings(text);
+    if !broken.is_empty() {
+        return broken;
+    }
     let mut found = vec![flaws::explain(text, first)];
     let mut text = text.to_owned();
     while found.len() < MAX_SYNTAX_ERRORS {
@@ -94,11 +98,11 @@ impl<'t> Reader<'t> {
     }
 
     fn body(&mut self, body: &structure::Body) -> Body {
-        let mut out = Body { span: to_span(body.span()), ..Body::default() };
+        let mut out = Body::default();
         for item in body {
             match item {
                 Structure::Attribute(attribute) => {
-                    let expr = self.expr(&attribute.value);
+                    let expr = Arc::new(self.expr(&attribute.value));
                     out.attributes.push(Attribute {
                         name: attribute.key.as_str().to_owned(),
                         name_span: to_span(attribute.key.span()),
@@ -256,12 +260,7 @@ impl<'t> Reader<'t> {
     }
 
     pub(crate) fn multi_line(&mut self, span: Span) {
-        self.flaws.push(Flaw::new(
-            span,
-            "Invalid multi-line string",
-            "Quoted strings may not be split over multiple lines. To produce a multi-line string, either use the \\n \
-             escape to represent a newline character or use the \"heredoc\" multi-line template syntax.",
-        ));
+        self.flaws.push(flaws::multi_line(span));
     }
 }
 
