@@ -6,8 +6,7 @@
 //! leaves the engine (see `forward`).
 
 use bytes::Bytes;
-use http::HeaderName;
-use smallvec::SmallVec;
+use http::{HeaderName, HeaderValue};
 use std::borrow::Cow;
 
 /// Fields the engine itself acts on; everything else is [`Known::Other`].
@@ -97,8 +96,13 @@ impl Known {
             b"x-forwarded-port" => Self::ForwardedPort,
             b"x-forwarded-server" => Self::ForwardedServer,
             b"x-real-ip" => Self::RealIp,
-            b"x-scheme" | b"x-forwarded-uri" | b"x-forwarded-method" | b"x-forwarded-prefix" | b"x-forwarded-scheme"
-            | b"x-forwarded-tls-client-cert" | b"x-forwarded-tls-client-cert-info" => Self::ForwardedOther,
+            b"x-scheme"
+            | b"x-forwarded-uri"
+            | b"x-forwarded-method"
+            | b"x-forwarded-prefix"
+            | b"x-forwarded-scheme"
+            | b"x-forwarded-tls-client-cert"
+            | b"x-forwarded-tls-client-cert-info" => Self::ForwardedOther,
             _ => return Self::Other,
         };
         if underscore { Self::ForwardedOther } else { class }
@@ -160,6 +164,8 @@ pub enum Value<'b> {
     Ref(&'b [u8]),
     /// Owned.
     Shared(Bytes),
+    /// Owned, as hyper and h2 hold it.
+    Header(HeaderValue),
 }
 
 impl Value<'_> {
@@ -168,7 +174,14 @@ impl Value<'_> {
         match self {
             Self::Ref(value) => value,
             Self::Shared(value) => value,
+            Self::Header(value) => value.as_bytes(),
         }
+    }
+}
+
+impl From<HeaderValue> for Value<'_> {
+    fn from(value: HeaderValue) -> Self {
+        Self::Header(value)
     }
 }
 
@@ -204,10 +217,15 @@ pub struct Field<'b> {
 /// Field lines in order; repeated names stay separate lines.
 #[derive(Debug, Clone, Default)]
 pub struct Fields<'b> {
-    list: SmallVec<[Field<'b>; 16]>,
+    list: Vec<Field<'b>>,
 }
 
 impl<'b> Fields<'b> {
+    /// No lines, with room for `count`.
+    pub fn with_capacity(count: usize) -> Self {
+        Self { list: Vec::with_capacity(count) }
+    }
+
     /// Appends a line.
     pub fn push(&mut self, name: impl Into<Name<'b>>, value: impl Into<Value<'b>>) {
         let name = name.into();
@@ -250,7 +268,7 @@ impl<'b> Fields<'b> {
 
     /// The first value of that name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.all(name).next()
+        self.list.iter().find(|field| matches(field, name)).map(|field| field.value.as_bytes())
     }
 
     /// The first value of that name, when it is UTF-8.
@@ -296,6 +314,13 @@ impl<'b> Fields<'b> {
                 let value = match field.value {
                     Value::Ref(value) => Bytes::copy_from_slice(value),
                     Value::Shared(value) => value,
+                    Value::Header(value) => {
+                        return Some(Field {
+                            name: Name::Header(name),
+                            value: Value::Header(value),
+                            known: field.known,
+                        });
+                    }
                 };
                 Some(Field { name: Name::Header(name), value: Value::Shared(value), known: field.known })
             })
@@ -312,7 +337,7 @@ impl<'b> Fields<'b> {
                 last = name;
             }
             if let Some(name) = &last {
-                fields.push(name.clone(), Bytes::copy_from_slice(value.as_bytes()));
+                fields.push(name.clone(), value);
             }
         }
         fields
@@ -327,8 +352,9 @@ impl<'b> Fields<'b> {
                 Name::Header(name) => Some(name),
             };
             let value = match field.value {
-                Value::Ref(value) => http::HeaderValue::from_bytes(value).ok(),
-                Value::Shared(value) => http::HeaderValue::from_maybe_shared(value).ok(),
+                Value::Ref(value) => HeaderValue::from_bytes(value).ok(),
+                Value::Shared(value) => HeaderValue::from_maybe_shared(value).ok(),
+                Value::Header(value) => Some(value),
             };
             if let (Some(name), Some(value)) = (name, value) {
                 map.append(name, value);

@@ -28,12 +28,20 @@ enum State {
     Length(u64),
     UntilClose,
     /// In a chunk-size line: value so far, digits seen, whether an extension began.
-    Size { value: u64, digits: u8, extension: bool, line: usize },
+    Size {
+        value: u64,
+        digits: u8,
+        extension: bool,
+        line: usize,
+    },
     SizeLf(u64),
     Data(u64),
     DataCr,
     DataLf,
-    Trailer { line: usize, cr: bool },
+    Trailer {
+        line: usize,
+        cr: bool,
+    },
     Done,
 }
 
@@ -112,7 +120,9 @@ impl BodyReader {
                 match byte {
                     b'\r' if digits > 0 => State::SizeLf(value),
                     b';' if digits > 0 => State::Size { value, digits, extension: true, line },
-                    _ if extension && (byte == b'\t' || (byte >= b' ' && byte != 0x7f)) => State::Size { value, digits, extension, line },
+                    _ if extension && (byte == b'\t' || (byte >= b' ' && byte != 0x7f)) => {
+                        State::Size { value, digits, extension, line }
+                    }
                     _ if extension => return Err(Malformed::Chunk),
                     _ => {
                         let digit = (byte as char).to_digit(16).ok_or(Malformed::Chunk)?;
@@ -160,7 +170,9 @@ pub fn parse_trailers(raw: &[u8]) -> Result<Fields<'static>, Malformed> {
     section.extend_from_slice(raw);
     section.extend_from_slice(b"\r\n");
     let mut slots = [httparse::EMPTY_HEADER; HEADER_FIELDS_MAX];
-    let httparse::Status::Complete((_, found)) = httparse::parse_headers(&section, &mut slots).map_err(|_| Malformed::Chunk)? else {
+    let httparse::Status::Complete((_, found)) =
+        httparse::parse_headers(&section, &mut slots).map_err(|_| Malformed::Chunk)?
+    else {
         return Err(Malformed::Chunk);
     };
     for header in found {

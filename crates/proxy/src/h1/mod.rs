@@ -12,9 +12,9 @@ mod tests;
 mod write;
 
 pub use body::{BodyReader, BodyWriter, Taken, parse_trailers};
-pub use request::{ParsedRequest, parse_request};
+pub use request::{ParsedRequest, parse_request, valid_host};
 pub use response::{ParsedResponse, parse_response};
-pub use write::{canonical_name, http_date, reason, write_request, write_response, write_trailers};
+pub use write::{ResponseFraming, http_date, reason, write_request, write_response, write_trailers};
 
 /// Why a message was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

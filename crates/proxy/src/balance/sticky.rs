@@ -1,0 +1,74 @@
+//! Cookies that bind a client to a server, named and valued as Traefik does, so that a switch loses no session.
+
+use super::Server;
+use crate::message::RequestHead;
+use baton_routing::config::Cookie;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Stickiness of one balancer.
+#[derive(Debug)]
+pub(super) struct Sticky {
+    name: String,
+    /// Per server: the cookie value and the URL, which older cookies hold.
+    values: Vec<(String, Box<str>)>,
+    attributes: String,
+}
+
+impl Sticky {
+    /// Stickiness of the service `service` by `cookie`.
+    pub(super) fn new(service: &str, cookie: &Cookie, servers: &[Arc<Server>]) -> Self {
+        let name = match cookie.name.as_str() {
+            "" => format!("_{}", &hex(&Sha1::digest(format!("_TRAEFIK_BACKEND_{service}")))[..5]),
+            name => name.to_owned(),
+        };
+        let values = servers
+            .iter()
+            .map(|server| (hex(&Sha256::digest(server.url.as_bytes()))[..16].to_owned(), server.url.clone()))
+            .collect();
+        let mut attributes = format!("; Path={}", cookie.path.as_deref().unwrap_or("/"));
+        if !cookie.domain.is_empty() {
+            attributes += &format!("; Domain={}", cookie.domain);
+        }
+        if cookie.max_age != 0 {
+            attributes += &format!("; Max-Age={}", cookie.max_age.max(0));
+        }
+        if cookie.http_only {
+            attributes += "; HttpOnly";
+        }
+        if cookie.secure {
+            attributes += "; Secure";
+        }
+        match cookie.same_site.to_ascii_lowercase().as_str() {
+            "none" => attributes += "; SameSite=None",
+            "lax" => attributes += "; SameSite=Lax",
+            "strict" => attributes += "; SameSite=Strict",
+            _ => {}
+        }
+        Self { name, values, attributes }
+    }
+
+    /// The server that a request's cookie names.
+    pub(super) fn bound(&self, head: &RequestHead<'_>) -> Option<usize> {
+        head.fields
+            .all("cookie")
+            .filter_map(|line| std::str::from_utf8(line).ok())
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .filter(|(name, _)| *name == self.name)
+            .find_map(|(_, value)| {
+                let value = value.trim_matches('"');
+                self.values.iter().position(|(hash, url)| hash == value || **url == *value)
+            })
+    }
+
+    /// The `Set-Cookie` value that binds to a server.
+    pub(super) fn set_cookie(&self, index: usize) -> String {
+        format!("{}={}{}", self.name, self.values[index].0, self.attributes)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,145 @@
+//! Bodies on the generic path.
+
+use crate::message::Fields;
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+/// Why a body ended early.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BodyError {
+    /// The sender closed or reset before the end.
+    #[error("body cut short by the peer")]
+    Truncated,
+    /// The sender broke the framing.
+    #[error("malformed body framing")]
+    Malformed,
+    /// Nothing arrived in time.
+    #[error("timed out waiting for the body")]
+    Timeout,
+    /// A limit of the configuration was passed.
+    #[error("body too large")]
+    TooLarge,
+    /// An HTTP/2 stream error.
+    #[error("stream error: {0}")]
+    Stream(String),
+}
+
+/// A boxed streaming body, bound to its core.
+pub type BoxedBody = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BodyError>>>;
+
+/// A message body.
+#[derive(Default)]
+pub enum Body {
+    /// No body.
+    #[default]
+    Empty,
+    /// A body in memory.
+    Full(Bytes),
+    /// A body that arrives over time.
+    Stream(BoxedBody),
+}
+
+impl Body {
+    /// A streaming body.
+    pub fn stream(body: impl http_body::Body<Data = Bytes, Error = BodyError> + 'static) -> Self {
+        Self::Stream(Box::pin(body))
+    }
+
+    /// The next frame, as a future.
+    pub async fn frame(&mut self) -> Option<Result<Frame<Bytes>, BodyError>> {
+        std::future::poll_fn(|cx| http_body::Body::poll_frame(Pin::new(&mut *self), cx)).await
+    }
+
+    /// Length in bytes, when known.
+    pub fn length(&self) -> Option<u64> {
+        http_body::Body::size_hint(self).exact()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Self::from(Bytes::from_static(text.as_bytes()))
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Self::from(Bytes::from(text))
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Self::Stream(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(_) => false,
+            Self::Stream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(body) => body.size_hint(),
+        }
+    }
+}
+
+/// Trailer fields as a frame.
+pub fn trailer_frame(fields: Fields<'static>) -> Frame<Bytes> {
+    Frame::trailers(fields.into_map())
+}
+
+/// A body that counts as running at a server until it is dropped.
+pub fn counted(body: Body, in_flight: crate::balance::InFlight) -> Body {
+    match body {
+        Body::Stream(inner) => Body::stream(Counted { inner, _in_flight: in_flight }),
+        other => other,
+    }
+}
+
+struct Counted {
+    inner: BoxedBody,
+    _in_flight: crate::balance::InFlight,
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.inner.as_mut().poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}

@@ -1,0 +1,273 @@
+//! HTTP/2 clients. Streams always take the generic path: heads arrive as owned fields anyway, and the response's body
+//! polls the server's socket itself, without a task or channel in between.
+
+use super::intake::{Draft, Routed, route};
+use super::respond::Framed;
+use crate::body::{Body, BodyError};
+use crate::core::{Connection, Core};
+use crate::engine::Phase;
+use crate::exchange::{Info, Peer};
+use crate::forward::accept_request;
+use crate::io::Rewound;
+use crate::limits::H2_STREAMS_MAX;
+use crate::message::{Fields, Known, RequestHead, Version};
+use crate::middleware::{Next, Request, Response};
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::server::conn::http2;
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+/// Runs stream tasks on the core.
+#[derive(Clone)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(async move {
+            task.await;
+        });
+    }
+}
+
+/// Serves a connection until it ends.
+pub(super) async fn serve(core: Rc<Core>, connection: Connection, peer: Rc<Peer>, stream: Rewound) {
+    let snapshot = core.snapshot();
+    let Some(entry_point) = snapshot.entry_point(peer.entry_point) else { return };
+    let options = &entry_point.options.http2;
+    let streams = if options.max_concurrent_streams == 0 { H2_STREAMS_MAX } else { options.max_concurrent_streams };
+    let header_bytes = u32::try_from(entry_point.header_bytes).unwrap_or(u32::MAX);
+    core.timers.arm(&connection.watch, entry_point.idle_timeout);
+    let open = Rc::new(std::cell::Cell::new(0usize));
+    let service = {
+        let (core, peer, open) = (core.clone(), peer.clone(), open.clone());
+        hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+            let (core, peer) = (core.clone(), peer.clone());
+            open.set(open.get() + 1);
+            let guard = Open(open.clone());
+            async move { Ok::<_, Infallible>(answer(&core, &peer, request, guard).await) }
+        })
+    };
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .max_concurrent_streams(streams)
+        .max_header_list_size(header_bytes)
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(1 << 20)
+        .max_pending_accept_reset_streams(20);
+    let mut served = pin!(builder.serve_connection(hyper_util::rt::TokioIo::new(stream), service));
+    let mut leaving = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = served.as_mut().poll(cx) {
+            if let Err(error) = result {
+                tracing::debug!(%error, "HTTP/2 connection ended");
+            }
+            return Poll::Ready(());
+        }
+        let phase = core.shared.phase();
+        if phase == Phase::Cut {
+            return Poll::Ready(());
+        }
+        let idle = open.get() == 0 && connection.watch.expired(&core.timers, cx);
+        connection.watch.register(cx);
+        if open.get() > 0 && !leaving {
+            core.timers.arm(&connection.watch, entry_point.idle_timeout);
+        }
+        if !leaving && (phase >= Phase::Draining || idle) {
+            leaving = true;
+            // Sends GOAWAY with the highest id, then the true last one (RFC 9113 §6.8).
+            served.as_mut().graceful_shutdown();
+            return match served.as_mut().poll(cx) {
+                Poll::Ready(_) => Poll::Ready(()),
+                Poll::Pending => Poll::Pending,
+            };
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// One open stream.
+struct Open(Rc<std::cell::Cell<usize>>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+async fn answer(
+    core: &Rc<Core>,
+    peer: &Rc<Peer>,
+    request: http::Request<hyper::body::Incoming>,
+    open: Open,
+) -> http::Response<Outbound> {
+    let snapshot = core.snapshot();
+    let is_head = request.method() == http::Method::HEAD;
+    let mut framed = Framed {
+        snapshot: snapshot.clone(),
+        plan: None,
+        peer: peer.clone(),
+        http10: false,
+        is_head,
+        keep_alive: true,
+        draft: None,
+    };
+    let response = match read_head(core, peer, request) {
+        Ok((head, body)) => {
+            framed.draft = core.shared.access_log.is_some().then(|| Box::new(Draft::new(&head)));
+            match route(&snapshot, peer, &head) {
+                Routed::Answer(response) => response,
+                Routed::Plan(index) => {
+                    framed.plan = Some(index);
+                    let plan = snapshot.plans[index].clone();
+                    let request = Request { head, body, info: Rc::new(Info::new(peer.clone(), false)), upgrade: None };
+                    Next::new(core, &plan.layers, &plan.service).run(request).await
+                }
+            }
+        }
+        Err(status) => Response::status(status),
+    };
+    to_wire(core, framed, response, open)
+}
+
+/// Reads a stream's head; `Err` is the status that refuses it.
+fn read_head(
+    core: &Core,
+    peer: &Rc<Peer>,
+    request: http::Request<hyper::body::Incoming>,
+) -> Result<(RequestHead<'static>, Body), u16> {
+    let snapshot = core.snapshot();
+    let entry_point = snapshot.entry_point(peer.entry_point).ok_or(404u16)?;
+    let (parts, incoming) = request.into_parts();
+    if parts.method == http::Method::CONNECT {
+        return Err(501);
+    }
+    let mut fields = Fields::from_map(parts.headers);
+    let authority = parts.uri.authority().map(|authority| authority.as_str().to_owned());
+    let named = fields.get_str("host").map(str::to_owned);
+    let host = match (authority, named) {
+        // Two names are two readings (RFC 9113 §8.3.1).
+        (Some(authority), Some(host)) if !authority.eq_ignore_ascii_case(&host) => return Err(400),
+        (Some(authority), _) => authority,
+        (None, Some(host)) => host,
+        (None, None) => return Err(400),
+    };
+    let path = entry_point.paths.clean(parts.uri.path()).ok_or(400u16)?.into_owned();
+    let query = parts.uri.query().map(|query| Cow::Owned(entry_point.paths.query(query).into_owned()));
+    let te = fields.known(Known::Te).is_some_and(|value| value.eq_ignore_ascii_case(b"trailers"));
+    // Several cookie lines are one field (RFC 9113 §8.2.3).
+    if fields.all("cookie").nth(1).is_some() {
+        let joined = fields.all("cookie").collect::<Vec<_>>().join(&b"; "[..]);
+        fields.set(http::header::COOKIE, Bytes::from(joined));
+    }
+    let mut head = RequestHead {
+        method: Cow::Owned(parts.method.as_str().to_owned()),
+        path: Cow::Owned(path),
+        query,
+        host: Cow::Owned(host),
+        version: Version::Http2,
+        fields: Fields::default(),
+    };
+    {
+        let mut view = RequestHead {
+            fields,
+            method: Cow::Borrowed(""),
+            path: Cow::Borrowed(""),
+            query: None,
+            host: Cow::Borrowed(&*head.host),
+            version: Version::Http2,
+        };
+        accept_request(&mut view, peer, &core.shared.hostname, false, te, false);
+        head.fields = view.fields.into_owned();
+    }
+    let body = if incoming.is_end_stream() { Body::Empty } else { Body::stream(Inbound(incoming)) };
+    Ok((head, body))
+}
+
+fn to_wire(core: &Rc<Core>, framed: Framed, response: Response, open: Open) -> http::Response<Outbound> {
+    let Response { head, body, .. } = response;
+    let status = head.status;
+    let mut wire = http::Response::new(());
+    *wire.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let mut map = head.fields.into_map();
+    if !map.contains_key(http::header::DATE)
+        && let Ok(date) = http::HeaderValue::from_bytes(&core.date())
+    {
+        map.insert(http::header::DATE, date);
+    }
+    if !framed.is_head
+        && !matches!(status, 204 | 304)
+        && let Some(length) = body.length()
+    {
+        map.insert(http::header::CONTENT_LENGTH, http::HeaderValue::from(length));
+    }
+    *wire.headers_mut() = map;
+    // Leaving is told to other protocols' clients by `Connection: close`; here by GOAWAY.
+    let body = if framed.is_head { Body::Empty } else { body };
+    wire.map(|()| Outbound { body, core: core.clone(), framed, status, bytes_out: 0, _open: open })
+}
+
+/// A request body from hyper.
+struct Inbound(hyper::body::Incoming);
+
+impl http_body::Body for Inbound {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.0).poll_frame(cx));
+        Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::Stream(error.to_string()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.size_hint()
+    }
+}
+
+/// A response body to hyper; closes the books when it is dropped.
+struct Outbound {
+    body: Body,
+    core: Rc<Core>,
+    framed: Framed,
+    status: u16,
+    bytes_out: u64,
+    _open: Open,
+}
+
+impl http_body::Body for Outbound {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if let Some(Ok(frame)) = &frame
+            && let Some(data) = frame.data_ref()
+        {
+            self.bytes_out += data.len() as u64;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Outbound {
+    fn drop(&mut self) {
+        self.framed.finish(&self.core, None, self.status, self.bytes_out);
+    }
+}
