@@ -17,7 +17,7 @@ pub(super) enum Keep {
 }
 
 /// The allocation as it is kept while its node is silent.
-pub(crate) fn mark_unknown(alloc: &Allocation, followup: &str, now: Timestamp) -> Allocation {
+pub(super) fn mark_unknown(alloc: &Allocation, followup: &str, now: Timestamp) -> Allocation {
     Allocation {
         client_status: AllocClientStatus::Unknown,
         client_description: description::UNKNOWN.to_owned(),

@@ -1,25 +1,20 @@
 //! The reconciliation of one group, step by step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use baton_model::eval::trigger;
 use baton_model::plan::DesiredUpdates;
-use baton_model::{AllocClientStatus, Allocation, Deployment, Job, JobType, Nanos, TaskGroup, Timestamp};
+use baton_model::{AllocClientStatus, Allocation, Deployment, Job, JobType, TaskGroup};
 
 use super::classify::{Sets, classify, disconnect_rules};
-use super::disconnect::{Keep, choose, follow_up, mark_reconnected, timeout_eval};
+use super::fill::Room;
 use super::names::Names;
-use super::reschedule::{When, when};
 use super::succession::Successions;
 use super::{
     Changes, Current, InPlace, PlaceChange, ReplaceChange, StopChange, canaries, copy_state, deployment, description,
-    limits, mark_unknown, stops, succession,
+    limits, stops, succession,
 };
 use crate::snapshot::Snapshot;
 use crate::update::{self, Change};
-
-/// Follow-up evaluations due within this time of each other are one.
-const BATCH_WINDOW: Nanos = Nanos::secs(5);
 
 pub(super) struct GroupReconciler<'s, 'a, 'c> {
     pub(super) snapshot: &'s mut Snapshot<'a>,
@@ -121,7 +116,7 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
 
         let counted = if canarying { &ordinary } else { &sets.untainted };
         let present = counted.iter().filter(|alloc| !self.stood_in_for(alloc)).count();
-        let placed = self.placements(&sets, &due, present, held, canarying, &mut names, &mut desired);
+        let placed = self.placements(&sets, &due, Room { present, held, canarying }, &mut names, &mut desired);
         limit = limit.saturating_sub(placed.now + retries.due.len());
 
         let destructive_now = if held || canarying { 0 } else { limit.min(retries.others.len()) };
@@ -168,7 +163,7 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         idle && (!in_deployment || deployment::group_complete(self.current, &state, &allocs))
     }
 
-    fn same_version(&self, alloc: &Allocation) -> bool {
+    pub(super) fn same_version(&self, alloc: &Allocation) -> bool {
         alloc
             .job
             .as_ref()
@@ -179,11 +174,16 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         alloc.job.as_ref().is_none_or(|job| job.version < self.job.version || job.create_index < self.job.create_index)
     }
 
-    fn stop(&mut self, alloc: &'a Allocation, description: &'static str, client_status: Option<AllocClientStatus>) {
+    pub(super) fn stop(
+        &mut self,
+        alloc: &'a Allocation,
+        description: &'static str,
+        client_status: Option<AllocClientStatus>,
+    ) {
         self.changes.stops.push(StopChange { alloc, description, client_status });
     }
 
-    fn place(&mut self, name: String, canary: bool, previous: Option<&'a Allocation>, reschedules: bool) {
+    pub(super) fn place(&mut self, name: String, canary: bool, previous: Option<&'a Allocation>, reschedules: bool) {
         self.changes.placements.push(PlaceChange {
             group: self.group,
             name,
@@ -213,116 +213,6 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         take(&mut sets.migrate, description::TAINTED, None);
         take(&mut sets.lost, description::LOST, Some(AllocClientStatus::Lost));
         stopped
-    }
-
-    /// Allocations whose node came back: they or their replacements go.
-    fn reconnect(&mut self, sets: &mut Sets<'a>, desired: &mut DesiredUpdates) {
-        for original in std::mem::take(&mut sets.reconnecting) {
-            let stand_in = sets
-                .untainted
-                .iter()
-                .position(|alloc| alloc.name == original.name && alloc.client_status != AllocClientStatus::Unknown);
-            let keep = match stand_in {
-                Some(index) => choose(self.group, original, sets.untainted[index]),
-                // Nobody stands in: a failed one is rescheduled like any other.
-                None => Keep::Original,
-            };
-            match keep {
-                Keep::Original => {
-                    if let Some(index) = stand_in {
-                        let replacement = sets.untainted.remove(index);
-                        desired.stop += 1;
-                        self.stop(replacement, description::RECONNECTED, None);
-                    }
-                    desired.reconnect += 1;
-                    self.changes.annotations.push(mark_reconnected(original, self.snapshot.now));
-                    sets.untainted.push(original);
-                }
-                Keep::Replacement => {
-                    desired.stop += 1;
-                    self.stop(original, description::RECONNECTED, None);
-                }
-            }
-        }
-    }
-
-    /// Allocations whose node fell silent are marked and declared lost later.
-    fn disconnect(&mut self, sets: &mut Sets<'a>, desired: &mut DesiredUpdates) {
-        if sets.disconnecting.is_empty() {
-            return;
-        }
-        let (lost_after, replace) = disconnect_rules(self.group);
-        let eval = timeout_eval(self.snapshot, self.job, self.snapshot.now.plus(lost_after));
-        for alloc in std::mem::take(&mut sets.disconnecting) {
-            desired.disconnect += 1;
-            self.changes.annotations.push(mark_unknown(alloc, &eval.id, self.snapshot.now));
-            if !replace {
-                sets.untainted.push(alloc);
-            }
-        }
-        self.changes.follow_ups.push(eval);
-    }
-
-    /// Takes the failed ones out that are placed anew now; arranges a later look at the others.
-    fn reschedules(
-        &mut self,
-        untainted: &mut Vec<&'a Allocation>,
-        desired: &mut DesiredUpdates,
-    ) -> Vec<&'a Allocation> {
-        let batch = self.job.job_type == JobType::Batch;
-        let active = self.current.deployment.is_some_and(|deployment| deployment.status.is_active());
-        let (mut due, mut later) = (Vec::new(), Vec::new());
-        untainted.retain(|alloc| {
-            match alloc.client_status {
-                AllocClientStatus::Complete if batch => return true,
-                AllocClientStatus::Complete | AllocClientStatus::Lost => return false,
-                AllocClientStatus::Failed => {}
-                _ => return true,
-            }
-            if !alloc.next_allocation.is_empty() {
-                return false;
-            }
-            if alloc.server_terminal() {
-                return true;
-            }
-            let in_deployment = active && self.current.has(alloc);
-            match when(alloc, self.group, &self.snapshot.eval.id, in_deployment, self.snapshot.now) {
-                When::Now => {
-                    due.push(*alloc);
-                    false
-                }
-                When::Later(at) => {
-                    if alloc.followup_eval_id.is_empty() {
-                        later.push((at, *alloc));
-                    }
-                    true
-                }
-                When::Never => true,
-            }
-        });
-        desired.reschedule_now += due.len() as u64;
-        desired.reschedule_later += later.len() as u64;
-        self.look_again(later);
-        due
-    }
-
-    fn look_again(&mut self, mut later: Vec<(Timestamp, &'a Allocation)>) {
-        later.sort_by_key(|(at, alloc)| (*at, alloc.index(), &alloc.id));
-        let mut batch: Option<(Timestamp, String)> = None;
-        for (at, alloc) in later {
-            let joins = batch.as_ref().filter(|(first, _)| at.since(*first) < BATCH_WINDOW);
-            let eval_id = match joins {
-                Some((_, id)) => id.clone(),
-                None => {
-                    let eval = follow_up(self.snapshot, self.job, trigger::ALLOC_FAILURE, at);
-                    let id = eval.id.clone();
-                    self.changes.follow_ups.push(eval);
-                    batch = Some((at, id.clone()));
-                    id
-                }
-            };
-            self.changes.annotations.push(Allocation { followup_eval_id: eval_id, ..alloc.clone() });
-        }
     }
 
     fn updates(
@@ -356,103 +246,9 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         desired.in_place_update += updates.in_place.len() as u64;
         updates
     }
-
     /// Unknown, and a replacement takes its place and name meanwhile.
-    fn stood_in_for(&self, alloc: &Allocation) -> bool {
+    pub(super) fn stood_in_for(&self, alloc: &Allocation) -> bool {
         alloc.client_status == AllocClientStatus::Unknown && disconnect_rules(self.group).1
-    }
-
-    /// Sorts out the old allocations whose successor failed by its own fault: they are tried again as the reschedule
-    /// policy says, and go on serving until then.
-    fn retries(
-        &mut self,
-        destructive: Vec<&'a Allocation>,
-        former: &BTreeMap<&str, &'a Allocation>,
-        desired: &mut DesiredUpdates,
-    ) -> Retries<'a> {
-        let active = self.current.deployment.is_some_and(|deployment| deployment.status.is_active());
-        let (mut retries, mut later) = (Retries::default(), Vec::new());
-        for old in destructive {
-            let failed = former
-                .get(old.id.as_str())
-                .filter(|failed| failed.client_terminal() && !failed.succession_failed() && self.same_version(failed));
-            let Some(failed) = failed else {
-                retries.others.push(old);
-                continue;
-            };
-            let in_deployment = active && self.current.has(failed);
-            match when(failed, self.group, &self.snapshot.eval.id, in_deployment, self.snapshot.now) {
-                When::Now => retries.due.push(old),
-                When::Later(at) => {
-                    retries.waiting += 1;
-                    if failed.followup_eval_id.is_empty() {
-                        later.push((at, *failed));
-                    }
-                }
-                When::Never => retries.waiting += 1,
-            }
-        }
-        desired.reschedule_now += retries.due.len() as u64;
-        desired.reschedule_later += later.len() as u64;
-        desired.ignore += retries.waiting as u64;
-        self.look_again(later);
-        retries
-    }
-
-    /// Failed ones that are due, lost ones, missing ones. What a held deployment or waiting canaries forbid stays undone.
-    #[allow(clippy::too_many_arguments)]
-    fn placements(
-        &mut self,
-        sets: &Sets<'a>,
-        due: &[&'a Allocation],
-        present: usize,
-        held: bool,
-        canarying: bool,
-        names: &mut Names<'_>,
-        desired: &mut DesiredUpdates,
-    ) -> Placed {
-        let count = usize::try_from(self.group.count).unwrap_or(0);
-        let mut placed = Placed::default();
-        let ready = !held && !canarying;
-        let mut existing = present + sets.migrate.len();
-        for failed in due {
-            let of_failed_deployment = self.current.failed() && self.current.has(failed);
-            if !failed.is_canary() {
-                if existing >= count {
-                    desired.stop += 1;
-                    self.stop(failed, description::NOT_NEEDED, None);
-                    continue;
-                }
-                existing += 1;
-            }
-            if !ready && of_failed_deployment {
-                placed.waiting += 1;
-                desired.ignore += 1;
-                continue;
-            }
-            self.stop(failed, description::RESCHEDULED, None);
-            self.place(names.inherit(failed), failed.is_canary(), Some(failed), true);
-            placed.add(desired);
-        }
-        for lost in &sets.lost {
-            desired.stop += 1;
-            self.stop(lost, description::LOST, Some(AllocClientStatus::Lost));
-            if existing < count {
-                existing += 1;
-                self.place(names.inherit(lost), false, Some(lost), false);
-                placed.add(desired);
-            }
-        }
-        while existing < count {
-            existing += 1;
-            if ready {
-                self.place(names.next(), false, None, false);
-                placed.add(desired);
-            } else {
-                placed.waiting += 1;
-            }
-        }
-        placed
     }
 
     /// Nodes that hold no address first, then by name.
@@ -460,32 +256,5 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         let mut ordered = allocs.to_vec();
         ordered.sort_by_key(|alloc| (self.snapshot.holds.contains(&alloc.node_id), alloc.index(), &alloc.id));
         ordered
-    }
-}
-
-/// Destructive updates by what became of an earlier successor.
-#[derive(Default)]
-struct Retries<'a> {
-    due: Vec<&'a Allocation>,
-    /// Not to be tried now.
-    waiting: usize,
-    /// Without a failed successor.
-    others: Vec<&'a Allocation>,
-}
-
-/// How many placements there are.
-#[derive(Clone, Copy, Debug, Default)]
-struct Placed {
-    now: usize,
-    total: usize,
-    /// Not placed because a deployment is held.
-    waiting: usize,
-}
-
-impl Placed {
-    fn add(&mut self, desired: &mut DesiredUpdates) {
-        desired.place += 1;
-        self.now += 1;
-        self.total += 1;
     }
 }

@@ -10,9 +10,11 @@ mod canaries;
 mod classify;
 mod deployment;
 mod disconnect;
+mod fill;
 mod group;
 mod limits;
 mod names;
+mod recover;
 mod reschedule;
 mod stops;
 mod succession;
@@ -26,7 +28,6 @@ use baton_model::{AllocClientStatus, Allocation, Deployment, Evaluation, Job, Ta
 use crate::snapshot::Snapshot;
 
 pub(crate) use deployment::{Current, copy_state};
-pub(crate) use disconnect::mark_unknown;
 pub(crate) use reschedule::{carried_tracker, failed_nodes, may_reschedule};
 
 /// The descriptions that users and tools look for.

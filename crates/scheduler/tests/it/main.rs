@@ -4,4 +4,5 @@ mod job_text;
 mod properties;
 mod scenarios;
 mod story;
+mod telling;
 mod world;
