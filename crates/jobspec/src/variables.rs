@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Flaw, Source, Span, suggestion};
 use crate::eval::{Evaluator, Host, Number, Scope, Type, Value};
-use crate::syntax::ast::{Attribute, Block, Body, BodyNode, Expr, ExprKind, Part, StepKind};
+use crate::syntax::ast::{Attribute, Block, Body, BodyNode, Expr};
 use crate::syntax::{json, native};
+use references::references;
+
+mod references;
 
 /// Prefixes of environment variables that set a job file's variable; the later one wins.
 pub const ENVIRONMENT_PREFIXES: [&str; 2] = ["NOMAD_VAR_", "BATON_VAR_"];
@@ -442,71 +445,4 @@ fn assignments(source: &Source) -> Result<Vec<Attribute>, Vec<Flaw>> {
 fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'))
-}
-
-/// The names `x` of every `root.x` in the expression.
-fn references(expr: &Expr, root: &str, out: &mut BTreeSet<String>) {
-    match &expr.kind {
-        ExprKind::Literal(_) | ExprKind::Variable(_) => {}
-        ExprKind::Template(parts) => in_parts(parts, root, out),
-        ExprKind::Tuple(items) | ExprKind::Call { args: items, .. } => {
-            items.iter().for_each(|item| references(item, root, out))
-        }
-        ExprKind::Object(items) => items.iter().for_each(|(key, value)| {
-            references(key, root, out);
-            references(value, root, out);
-        }),
-        ExprKind::Parenthesis(inner)
-        | ExprKind::Unary { operand: inner, .. }
-        | ExprKind::Embedded { expr: inner, .. } => {
-            references(inner, root, out);
-        }
-        ExprKind::Traversal { base, steps } => {
-            if let (ExprKind::Variable(name), Some(step)) = (&base.kind, steps.first())
-                && name == root
-            {
-                match &step.kind {
-                    StepKind::Attribute(name) => {
-                        out.insert(name.clone());
-                    }
-                    StepKind::Index(Expr { kind: ExprKind::Literal(Value::String(name)), .. }) => {
-                        out.insert(name.clone());
-                    }
-                    _ => {}
-                }
-            }
-            references(base, root, out);
-            for step in steps {
-                if let StepKind::Index(index) = &step.kind {
-                    references(index, root, out);
-                }
-            }
-        }
-        ExprKind::Conditional { test, yes, no } => {
-            [test, yes, no].into_iter().for_each(|part| references(part, root, out))
-        }
-        ExprKind::Binary { left, right, .. } => [left, right].into_iter().for_each(|part| references(part, root, out)),
-        ExprKind::For(parts) => {
-            let optional = parts.key.iter().chain(&parts.condition);
-            [&parts.collection, &parts.value].into_iter().chain(optional).for_each(|part| references(part, root, out));
-        }
-    }
-}
-
-fn in_parts(parts: &[Part], root: &str, out: &mut BTreeSet<String>) {
-    for part in parts {
-        match part {
-            Part::Literal(_) => {}
-            Part::Interpolation { expr, .. } => references(expr, root, out),
-            Part::If { test, yes, no } => {
-                references(test, root, out);
-                in_parts(yes, root, out);
-                in_parts(no, root, out);
-            }
-            Part::For { collection, body, .. } => {
-                references(collection, root, out);
-                in_parts(body, root, out);
-            }
-        }
-    }
 }

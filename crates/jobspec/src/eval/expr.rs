@@ -4,10 +4,9 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Flaw, Span, suggestion};
-use crate::eval::value::BYTES_PER_STEP;
 use crate::eval::{Host, Number, Value};
 use crate::functions;
-use crate::syntax::ast::{Expr, ExprKind, ForExpr, Operator, Part, Step, StepKind};
+use crate::syntax::ast::{Expr, ExprKind, ForExpr, Operator};
 
 /// Work that one file may cause: values copied, iterations, function calls.
 const MAX_WORK: u64 = 1_000_000;
@@ -28,7 +27,7 @@ impl<'a> Scope<'a> {
         Scope { names, parent: Some(self) }
     }
 
-    fn get(&self, name: &str) -> Option<&'a Value> {
+    pub(super) fn get(&self, name: &str) -> Option<&'a Value> {
         let found = self.names.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| *value);
         found.or_else(|| self.parent.and_then(|parent| parent.get(name)))
     }
@@ -98,74 +97,11 @@ impl Evaluator<'_> {
         self.work.get() > MAX_WORK
     }
 
-    fn slice(&self, start: usize, end: usize) -> &str {
+    pub(super) fn slice(&self, start: usize, end: usize) -> &str {
         self.text.get(start..end).unwrap_or_default()
     }
 
-    fn template(&self, parts: &[Part], span: Span, scope: &Scope<'_>) -> Result<Value, Flaw> {
-        if let [Part::Interpolation { expr, span }] = parts {
-            return self.interpolation(expr, *span, scope);
-        }
-        let mut out = String::new();
-        self.render(parts, scope, &mut out)?;
-        self.spend((out.len() / BYTES_PER_STEP) as u64, span)?;
-        Ok(Value::String(out))
-    }
-
-    /// An unknown reference keeps its spelling, inner spaces included.
-    fn interpolation(&self, expr: &Expr, span: Span, scope: &Scope<'_>) -> Result<Value, Flaw> {
-        if is_unknown_reference(expr, scope) {
-            let inner = self.slice(span.start + 2, span.end.saturating_sub(1));
-            let inner = inner.strip_prefix('~').unwrap_or(inner);
-            let inner = inner.strip_suffix('~').unwrap_or(inner);
-            return Ok(Value::String(format!("${{{inner}}}")));
-        }
-        self.eval(expr, scope)
-    }
-
-    fn render(&self, parts: &[Part], scope: &Scope<'_>, out: &mut String) -> Result<(), Flaw> {
-        for part in parts {
-            match part {
-                Part::Literal(text) => {
-                    self.spend((text.len() / BYTES_PER_STEP) as u64, Span::default())?;
-                    out.push_str(text);
-                }
-                Part::Interpolation { expr, span } => {
-                    let text = match self.interpolation(expr, *span, scope)? {
-                        Value::Null => {
-                            return Err(Flaw::new(
-                                expr.span,
-                                "Invalid template interpolation value",
-                                "The expression result is null. Cannot include a null value in a string template.",
-                            ));
-                        }
-                        value => value.to_text().map_err(|_| {
-                            let detail = "Cannot include the given value in a string template: string required.";
-                            Flaw::new(expr.span, "Invalid template interpolation value", detail)
-                        })?,
-                    };
-                    out.push_str(&text);
-                }
-                Part::If { test, yes, no } => {
-                    let chosen = if self.condition(test, scope)? { yes } else { no };
-                    self.render(chosen, scope, out)?;
-                }
-                Part::For { key_name, value_name, collection, body } => {
-                    for (key, value) in self.items(collection, scope)? {
-                        self.spend(1, collection.span)?;
-                        let mut names = vec![(value_name.as_str(), &value)];
-                        if let Some(name) = key_name {
-                            names.push((name.as_str(), &key));
-                        }
-                        self.render(body, &scope.child(&names), out)?;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn condition(&self, test: &Expr, scope: &Scope<'_>) -> Result<bool, Flaw> {
+    pub(super) fn condition(&self, test: &Expr, scope: &Scope<'_>) -> Result<bool, Flaw> {
         let value = self.eval(test, scope)?;
         if value == Value::Null {
             return Err(Flaw::new(
@@ -347,7 +283,7 @@ impl Evaluator<'_> {
         Ok(Value::Number(number))
     }
 
-    fn items(&self, collection: &Expr, scope: &Scope<'_>) -> Result<Vec<(Value, Value)>, Flaw> {
+    pub(super) fn items(&self, collection: &Expr, scope: &Scope<'_>) -> Result<Vec<(Value, Value)>, Flaw> {
         match self.eval(collection, scope)? {
             Value::List(items) => {
                 Ok(items.into_iter().enumerate().map(|(index, value)| (Value::Number(index.into()), value)).collect())
@@ -415,95 +351,6 @@ impl Evaluator<'_> {
         }
         Ok(if parts.key.is_some() { Value::Map(map) } else { Value::List(list) })
     }
-
-    fn traversal(&self, base: &Expr, steps: &[Step], scope: &Scope<'_>) -> Result<Value, Flaw> {
-        if let ExprKind::Variable(name) = &base.kind
-            && scope.get(name).is_none()
-        {
-            let constant = steps.iter().take_while(|step| is_constant(step)).count();
-            let end = steps[..constant].last().map_or(base.span.end, |step| step.span.end);
-            let text = Value::String(format!("${{{}}}", self.slice(base.span.start, end)));
-            return self.steps(text, &steps[constant..], scope);
-        }
-        self.steps(self.eval(base, scope)?, steps, scope)
-    }
-
-    fn steps(&self, value: Value, steps: &[Step], scope: &Scope<'_>) -> Result<Value, Flaw> {
-        let Some((step, rest)) = steps.split_first() else { return Ok(value) };
-        let taken = match &step.kind {
-            StepKind::AttributeSplat => {
-                rest.iter().take_while(|step| matches!(step.kind, StepKind::Attribute(_))).count()
-            }
-            StepKind::FullSplat => rest.len(),
-            _ => return self.steps(self.step(value, step, scope)?, rest, scope),
-        };
-        let items = match value {
-            Value::Null => Vec::new(),
-            Value::List(items) => items,
-            other => vec![other],
-        };
-        self.spend(items.len() as u64, step.span)?;
-        let items = items.into_iter().map(|item| self.steps(item, &rest[..taken], scope)).collect::<Result<_, _>>()?;
-        self.steps(Value::List(items), &rest[taken..], scope)
-    }
-
-    fn step(&self, value: Value, step: &Step, scope: &Scope<'_>) -> Result<Value, Flaw> {
-        let key = match &step.kind {
-            StepKind::Attribute(name) => {
-                return match value {
-                    Value::Map(mut items) => items.remove(name).ok_or_else(|| {
-                        let flaw = Flaw::new(
-                            step.span,
-                            "Unsupported attribute",
-                            format!("This object does not have an attribute named {name:?}."),
-                        );
-                        match suggestion(name, items.keys().map(String::as_str)) {
-                            Some(help) => flaw.help(help),
-                            None => flaw,
-                        }
-                    }),
-                    Value::Null => Err(Flaw::new(
-                        step.span,
-                        "Attempt to get attribute from null value",
-                        "This value is null, so it does not have any attributes.",
-                    )),
-                    _ => Err(Flaw::new(step.span, "Unsupported attribute", "This value does not have any attributes.")),
-                };
-            }
-            StepKind::Index(index) => self.eval(index, scope)?,
-            StepKind::Position(position) => Value::whole(*position),
-            StepKind::AttributeSplat | StepKind::FullSplat => return Ok(value),
-        };
-        index(value, &key).map_err(|detail| Flaw::new(step.span, "Invalid index", detail))
-    }
-}
-
-/// `value[key]`.
-pub(crate) fn index(value: Value, key: &Value) -> Result<Value, String> {
-    match value {
-        Value::List(mut items) => {
-            let position = key.to_number().map_err(|why| {
-                format!("The given key does not identify an element in this collection value: {why}.")
-            })?;
-            match position.as_i64().and_then(|position| usize::try_from(position).ok()) {
-                Some(position) if position < items.len() => Ok(items.swap_remove(position)),
-                Some(_) => Err(if items.is_empty() {
-                    "The given key does not identify an element in this collection value: the collection has no elements.".to_owned()
-                } else {
-                    "The given key does not identify an element in this collection value: the given index is greater than or equal to the length of the collection.".to_owned()
-                }),
-                None => Err("The given key does not identify an element in this collection value: a whole number that is not negative is required.".to_owned()),
-            }
-        }
-        Value::Map(mut items) => {
-            let key = key.to_text()?;
-            items
-                .remove(&key)
-                .ok_or_else(|| "The given key does not identify an element in this collection value.".to_owned())
-        }
-        Value::Null => Err("This value is null, so it does not have any indices.".to_owned()),
-        _ => Err("This value does not have any indices.".to_owned()),
-    }
 }
 
 fn arithmetic(operator: Operator, a: Number, b: Number) -> Option<Number> {
@@ -528,20 +375,4 @@ fn arithmetic(operator: Operator, a: Number, b: Number) -> Option<Number> {
         _ => a % b,
     };
     value.is_finite().then(|| Number::rounded(value))
-}
-
-fn is_constant(step: &Step) -> bool {
-    match &step.kind {
-        StepKind::Attribute(_) | StepKind::Position(_) => true,
-        StepKind::Index(index) => matches!(index.kind, ExprKind::Literal(Value::String(_) | Value::Number(_))),
-        StepKind::AttributeSplat | StepKind::FullSplat => false,
-    }
-}
-
-fn is_unknown_reference(expr: &Expr, scope: &Scope<'_>) -> bool {
-    match &expr.kind {
-        ExprKind::Variable(name) => scope.get(name).is_none(),
-        ExprKind::Traversal { base, steps } => is_unknown_reference(base, scope) && steps.iter().all(is_constant),
-        _ => false,
-    }
 }

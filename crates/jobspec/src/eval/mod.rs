@@ -5,6 +5,8 @@
 
 mod expr;
 mod host;
+mod template;
+mod traversal;
 mod types;
 mod value;
 

@@ -17,7 +17,10 @@ pub(super) fn group(job: &Job, group: &TaskGroup, place: &mut Place<'_>) {
     if group.count < 0 {
         place.add("Count", "Task group count can't be negative");
     }
-    if group.tasks.is_empty() {
+    // A gateway's task is made for it.
+    let is_gateway = |connect: &Json| connect.get("Gateway").is_some();
+    let gateway = group.services.iter().filter_map(|service| service.connect.as_ref()).any(is_gateway);
+    if group.tasks.is_empty() && !gateway {
         place.add("", "Missing tasks for task group");
     }
     if let Some(disconnect) = &group.disconnect {

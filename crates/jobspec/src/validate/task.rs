@@ -106,9 +106,6 @@ fn resources(resources: &Resources, place: &mut Place<'_>) {
     if resources.memory_mb < LEAST_MEMORY_MB {
         place.add("MemoryMB", format!("minimum MemoryMB value is {LEAST_MEMORY_MB}; got {}", resources.memory_mb));
     }
-    if resources.disk_mb > 0 {
-        place.add("DiskMB", "Task can't ask for disk resources, they have to be specified at the task group level.");
-    }
     let most = resources.memory_max_mb;
     if most != 0 && most != NO_LIMIT && most < resources.memory_mb {
         let message =

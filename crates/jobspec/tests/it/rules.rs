@@ -350,7 +350,6 @@ fn of_tasks() {
         ("resources {\n cpu = 0\n }", "minimum CPU value is 1; got 0"),
         ("resources {\n memory = 5\n }", "minimum MemoryMB value is 10; got 5"),
         ("resources {\n memory = 100\n memory_max = 50\n }", "should be larger than MemoryMB"),
-        ("resources {\n disk = 50\n }", "Task can't ask for disk resources"),
         ("logs {\n max_files = 31\n }", "log storage (310 MB) must be less than requested disk capacity (300 MB)"),
         ("logs {\n max_files = 0\n }", "minimum number of files is 1"),
         ("lifecycle {\n hook = \"never\"\n }", "invalid hook: never"),
@@ -367,6 +366,7 @@ fn of_tasks() {
     ] {
         breaks(&job_with_task(content), expected);
     }
+    holds(&job_with_task("resources {\n disk = 50\n }"));
     breaks(&job_with_task("").replace("driver = \"raw_exec\"", ""), "Missing task driver");
     breaks(&job_with_task("").replace("task \"t\"", "task \"alloc\""), "Task cannot be named \"alloc\"");
     breaks(&job_with_task("").replace("task \"t\"", "task \"a/b\""), "Task name cannot include slashes");
