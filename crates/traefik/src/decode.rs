@@ -30,12 +30,8 @@ const SWITCHES: &[&str] = &[
     "Sticky",
     "Cookie",
     "Compress",
-    "Retry",
     "ContentType",
-    "GrpcWeb",
-    "PassTlsClientCert",
     "ClientCertInfo",
-    "Buffering",
     "EncodedCharacters",
     "PropagateHealth",
     "PassiveHealthCheck",
@@ -51,14 +47,38 @@ const SWITCHES: &[&str] = &[
     "FileProvider",
     "ConsulCatalog",
     "HttpProvider",
-    "InFlightReq",
-    "RateLimit",
     "ProxyProtocolVersion",
     "TcpClientTls",
     "ClientTls",
     "RestProvider",
     "SubjectInfo",
     "IssuerInfo",
+];
+
+/// Records for which `{}` is refused: without options they mean nothing.
+const NOT_ALONE: &[&str] = &[
+    "AddPrefix",
+    "StripPrefix",
+    "StripPrefixRegex",
+    "ReplacePath",
+    "ReplacePathRegex",
+    "Chain",
+    "IpAllowList",
+    "RedirectRegex",
+    "RedirectScheme",
+    "Headers",
+    "Errors",
+    "RateLimit",
+    "BasicAuth",
+    "DigestAuth",
+    "ForwardAuth",
+    "InFlightReq",
+    "Buffering",
+    "CircuitBreaker",
+    "PassTlsClientCert",
+    "Retry",
+    "GrpcWeb",
+    "HealthCheck",
 ];
 
 /// Whether a finding is about a key that nobody knows.
@@ -363,6 +383,9 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
         match &self.node.value {
+            Value::Map(entries) if entries.is_empty() && NOT_ALONE.contains(&name) => {
+                self.fail(format!("{} cannot be a standalone element: it needs options", self.path.key))
+            }
             Value::Map(_) => self.place(visitor.visit_map(Entries { reader: self, fields: Some(fields), at: 0 })),
             Value::Scalar { text, .. } if SWITCHES.contains(&name) && text.eq_ignore_ascii_case("true") => {
                 self.place(visitor.visit_map(Entries { reader: self, fields: Some(fields), at: 0 }))
@@ -394,6 +417,11 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
     ) -> Result<V::Value, DecodeError> {
         if let Value::Map(entries) = &self.node.value {
             return match entries.as_slice() {
+                [entry] if self.skipped(&entry.value) => {
+                    let mut error: DecodeError = de::Error::custom("left out");
+                    error.0.silently = Some(self.address());
+                    Err(error)
+                }
                 [entry] => match variants.iter().find(|v| v.eq_ignore_ascii_case(&entry.key)) {
                     Some(kind) => self.place(visitor.visit_enum(Tagged { kind, entry, reader: self })),
                     None => {

@@ -120,6 +120,17 @@ fn a_key_without_value_counts_as_absent() {
 }
 
 #[test]
+fn empty_options_are_refused_where_they_mean_nothing() {
+    let text = "http: {middlewares: {a: {compress: {}}, b: {contentType: {}}, c: {retry: {}}}}";
+    let file = read("e.yml", text);
+    assert!(file.refused);
+    assert_eq!(
+        shown(&file.findings),
+        ["e.yml:1:74: error: retry cannot be a standalone element: it needs options (http.middlewares.c.retry)"]
+    );
+}
+
+#[test]
 fn broken_text_is_one_clear_finding() {
     for (name, text, message) in [
         ("a.yml", "http: {", "not valid YAML"),
