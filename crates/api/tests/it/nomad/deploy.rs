@@ -89,10 +89,8 @@ async fn canaries_wait_for_their_promotion() {
     let id = deployment["ID"].as_str().unwrap();
     let promoted = world.put(&format!("/v1/deployment/promote/{id}"), json!({ "DeploymentID": id, "All": true })).await;
     world.evaluated(&promoted).await;
-    let done = world.until(&format!("/v1/deployment/{id}"), |one| {
-        (one["Status"] == "successful").then(|| one.clone())
-    });
-    assert_eq!(done.await["TaskGroups"]["web"]["Promoted"], true);
+    let done = world.until(&format!("/v1/deployment/{id}"), |one| (one["Status"] == "successful").then(|| one.clone())).await;
+    assert_eq!(done["TaskGroups"]["web"]["Promoted"], true);
     world.running("web", 2).await;
     let path = format!("/v1/deployment/fail/{id}");
     let refused = world.send(Method::PUT, &path, &[], String::new()).await;
@@ -112,9 +110,7 @@ async fn a_paused_deployment_places_nothing_until_it_is_resumed() {
     world.run(manual("serve")).await;
     world.deployed("web", "successful").await;
     world.run(manual("serve-2")).await;
-    let deployment = world
-        .until("/v1/job/web/deployment", |one| (one["JobVersion"] == 1).then(|| one.clone()))
-        .await;
+    let deployment = world.until("/v1/job/web/deployment", |one| (one["JobVersion"] == 1).then(|| one.clone())).await;
     let id = deployment["ID"].as_str().unwrap();
     let path = format!("/v1/deployment/pause/{id}");
     world.put(&path, json!({ "DeploymentID": id, "Pause": true })).await;

@@ -77,10 +77,11 @@ async fn a_stopped_allocation_is_replaced_and_a_finished_one_collected() {
     assert_eq!(new["Name"], old["Name"]);
     let stopped = world.send(Method::DELETE, "/v1/job/web", &[], String::new()).await.json();
     world.evaluated(&stopped).await;
-    world.until("/v1/allocations", |allocs| {
-        list(allocs).iter().all(|alloc| alloc["ClientStatus"] == "complete").then_some(())
-    })
-    .await;
+    world
+        .until("/v1/allocations", |allocs| {
+            list(allocs).iter().all(|alloc| alloc["ClientStatus"] == "complete").then_some(())
+        })
+        .await;
     let (_, before) = world.read("/v1/allocations").await;
     world.put("/v1/system/gc", json!({})).await;
     let (allocs, after) = world.read("/v1/allocations").await;

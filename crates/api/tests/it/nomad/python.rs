@@ -69,9 +69,7 @@ async fn the_story() {
     let _node = FakeNode::join(&world, "edge-1").await;
     let job = service("web", 1, "serve").to_string();
     let port = world.address.port().to_string();
-    let run = move || {
-        Command::new("python3").args(["-c", STORY, &port, &job]).env("PYTHONPATH", modules).output()
-    };
+    let run = move || Command::new("python3").args(["-c", STORY, &port, &job]).env("PYTHONPATH", modules).output();
     let output = tokio::task::spawn_blocking(run).await.unwrap().expect("python starts");
     let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && text.contains("done"), "{text}");

@@ -97,9 +97,8 @@ async fn lists_come_in_pages_in_both_orders_and_filtered() {
     for id in ["a", "b", "c", "d"] {
         world.run(service(id, 1, "serve")).await;
     }
-    let names = |body: &Value| -> Vec<String> {
-        list(body).iter().map(|job| job["ID"].as_str().unwrap().to_owned()).collect()
-    };
+    let names =
+        |body: &Value| -> Vec<String> { list(body).iter().map(|job| job["ID"].as_str().unwrap().to_owned()).collect() };
     let page = world.send(Method::GET, "/v1/jobs?per_page=3", &[], String::new()).await;
     assert_eq!(names(&page.json()), ["a", "b", "c"]);
     let token = page.headers["x-nomad-nexttoken"].to_str().unwrap().to_owned();

@@ -33,18 +33,18 @@ async fn a_restarted_server_gives_the_same_answers_and_counts_on() {
     world.run(service("web", 2, "serve")).await;
     world.deployed("web", "successful").await;
     world.run(service("web", 2, "serve-2")).await;
-    world.until("/v1/job/web/deployment", |one| {
-        (one["JobVersion"] == 1 && one["Status"] == "successful").then_some(())
-    })
-    .await;
+    world
+        .until("/v1/job/web/deployment", |one| (one["JobVersion"] == 1 && one["Status"] == "successful").then_some(()))
+        .await;
     let allocs = world.running("web", 2).await;
     // Everything that moves by itself is done once nothing is pending and the old allocations have ended.
     world.until("/v1/evaluations?status=pending", |evals| (evals.as_array()?.is_empty()).then_some(())).await;
-    world.until("/v1/allocations", |all| {
-        let ended = all.as_array()?.iter().filter(|alloc| alloc["ClientStatus"] == "complete").count();
-        (ended == 2).then_some(())
-    })
-    .await;
+    world
+        .until("/v1/allocations", |all| {
+            let ended = all.as_array()?.iter().filter(|alloc| alloc["ClientStatus"] == "complete").count();
+            (ended == 2).then_some(())
+        })
+        .await;
     drop(node);
     let before = answers(&world).await;
     let index = world.server.state().index();

@@ -239,12 +239,8 @@ impl FakeNode {
 }
 
 pub(crate) fn describe(name: &str) -> Node {
-    let mut node = Node {
-        id: baton_model::id::new(),
-        name: name.to_owned(),
-        datacenter: "dc1".to_owned(),
-        ..Node::default()
-    };
+    let mut node =
+        Node { id: baton_model::id::new(), name: name.to_owned(), datacenter: "dc1".to_owned(), ..Node::default() };
     for (key, value) in [
         ("kernel.name", "linux"),
         ("consul.version", "1.8.7"),
