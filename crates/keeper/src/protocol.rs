@@ -19,6 +19,9 @@ pub const FRAME_MAX: usize = 8 << 20;
 /// How long stored sockets outlive their task while no successor is ready, unless the start said otherwise.
 pub const HANDOVER_TIMEOUT_MS: u64 = 5_000;
 
+/// [`Exit::reason`] of tasks that a restart of the machine ended.
+pub const REBOOTED: &str = "the machine was restarted";
+
 /// One request with its id.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {

@@ -136,7 +136,7 @@ impl Task {
     /// Looks for the process of a record that says "running".
     pub(crate) fn find(record: &Record, same_boot: bool) -> Found {
         if !same_boot {
-            return Found::Ended(Exit::unseen("the machine was restarted"));
+            return Found::Ended(Exit::unseen(crate::protocol::REBOOTED));
         }
         match waitpid(Pid::from_raw(record.pid), Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::StillAlive) => return Found::Child,

@@ -1,11 +1,23 @@
 //! Allocations → processes: what a node does.
 //!
-//! Already here, use them: [`link`] (how a node talks to its server), [`fingerprint`] (what a node is),
-//! [`artifact`] (fetch, verify, unpack).
-//! Being written by a second pair of hands since 17:25, leave to them: `environment` (env variables, `${…}`
-//! interpolation), `templates` (the template manager of a task), `services` (registration in the catalog, checks).
-//! The keeper's author writes the rest: alloc, task, driver, lifecycle, restore, client.
+//! [`Client::start`] follows a server through a [`link::ServerLink`] and keeps this node's allocations as the server wants
+//! them: directories, artifacts, templates, processes (through the keeper), services and checks, health, logs. A restarted
+//! agent takes up what runs; a server or catalog that is away stops nothing.
 
+pub mod alloc;
 pub mod artifact;
+mod client;
+pub mod config;
+pub mod files;
 pub mod fingerprint;
+mod keeper;
 pub mod link;
+pub mod logs;
+pub mod service;
+mod state;
+pub mod stats;
+pub mod task;
+pub mod template;
+
+pub use client::{AllocError, Client, ClientError, ClientHandle, Shutdown};
+pub use config::{ClientConfig, KeeperConfig};

@@ -23,12 +23,8 @@ fn keeper() {
     let die_with = std::env::var("KEEPER_DIE_WITH").ok().map(|pid| pid.parse().unwrap());
     let remove_dir = std::env::var_os("KEEPER_REMOVE_DIR").map(PathBuf::from);
     let options = baton_keeper::Options { socket: dir.join("keeper.sock"), dir, die_with, remove_dir };
-    match baton_keeper::run(options) {
-        Ok(()) => std::process::exit(0),
-        Err(error) => {
-            eprintln!("{error}");
-            std::process::exit(1)
-        }
+    if let Err(error) = baton_keeper::run(options) {
+        panic!("{error}");
     }
 }
 

@@ -1,0 +1,120 @@
+//! Registration, checks, health, restarts by checks.
+
+use std::net::TcpListener;
+
+use baton_model::AllocClientStatus::{Complete, Running};
+use baton_model::job::MigrateStrategy;
+use baton_model::service::{CheckRestart, Service, ServiceCheck};
+use baton_model::{Allocation, JobType, Nanos};
+
+use crate::world::{World, alloc, edit_group, kinds, shell};
+
+fn service(port: u16, check: &str) -> Service {
+    let checks = vec![ServiceCheck {
+        name: "c".into(),
+        check_type: check.into(),
+        interval: Nanos::millis(50),
+        timeout: Nanos::secs(2),
+        ..ServiceCheck::default()
+    }];
+    Service {
+        name: "web".into(),
+        address: String::new(),
+        port_label: port.to_string(),
+        on_update: "require_healthy".into(),
+        checks: if check.is_empty() { Vec::new() } else { checks },
+        ..Service::default()
+    }
+}
+
+fn with_network(mut wanted: Allocation) -> Allocation {
+    wanted.allocated_resources.shared.networks =
+        vec![baton_model::resources::NetworkResource { ip: "127.0.0.1".into(), ..Default::default() }];
+    edit_group(&mut wanted, |group| {
+        group.migrate = Some(MigrateStrategy {
+            max_parallel: 1,
+            health_check: "checks".into(),
+            min_healthy_time: Nanos::millis(100),
+            healthy_deadline: Nanos::secs(60),
+        });
+    });
+    wanted
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_is_critical_until_its_check_passes_and_gone_before_the_task_ends() {
+    let world = World::new().await;
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut task = shell("t", "trap 'sleep 0.2; exit 0' INT; while :; do sleep 0.02; done");
+    task.services = vec![service(port, "tcp")];
+    world.server.want(with_network(alloc("a1", JobType::Service, vec![task])));
+    world
+        .catalog
+        .until("it is registered, critical", |all| {
+            all.values()
+                .any(|(service, checks)| service.name == "web" && checks.values().all(|status| status == "critical"))
+        })
+        .await;
+    assert_eq!(world.server.until_status("a1", Running).await.deployment_status, None);
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    world
+        .catalog
+        .until("it passes", |all| all.values().all(|(_, checks)| checks.values().all(|status| status == "passing")))
+        .await;
+    world.server.until("a1", "healthy", |alloc| alloc.deployment_health() == Some(true)).await;
+    drop(listener);
+    world
+        .catalog
+        .until("it fails again", |all| {
+            all.values().any(|(_, checks)| checks.values().any(|status| status == "critical"))
+        })
+        .await;
+
+    world.server.stop("a1");
+    world.catalog.until("it is taken out", |all| all.is_empty()).await;
+    assert_eq!(world.server.reported("a1").unwrap().client_status, Running, "out of the catalog before the end");
+    world.server.until_status("a1", Complete).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn groups_register_once_their_tasks_run_and_leftovers_are_removed() {
+    let mut world = World::without_client();
+    let left = baton_runner::service::Registration { id: "_nomad-task-dead-t-web-".into(), ..Default::default() };
+    world.catalog.services.send_modify(|all| drop(all.insert(left.id.clone(), (left.clone(), Default::default()))));
+    world.start().await;
+    world.catalog.until("the leftover is gone", |all| all.is_empty()).await;
+    let mut wanted = with_network(alloc("a1", JobType::Service, vec![shell("t", "exec sleep 600")]));
+    edit_group(&mut wanted, |group| group.services = vec![service(80, "")]);
+    world.server.want(wanted);
+    world.catalog.until("the group's service is there", |all| all.contains_key("_nomad-task-a1-group-g-web-80")).await;
+    // Lost by the catalog, it comes back with the next comparison: at a restart of the agent at once.
+    world.kill_agent();
+    world.catalog.services.send_modify(|all| all.clear());
+    world.start().await;
+    world.catalog.until("it is there again", |all| all.contains_key("_nomad-task-a1-group-g-web-80")).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_that_stays_unhealthy_restarts_the_task() {
+    let world = World::new().await;
+    let mut task = shell("t", "echo up; exec sleep 600");
+    let mut web = service(1, "script");
+    web.checks[0].command = "/bin/sh".into();
+    web.checks[0].args = vec!["-c".into(), "exit 2".into()];
+    web.checks[0].check_restart = Some(CheckRestart { limit: 2, grace: Nanos::ZERO, ignore_warnings: false });
+    task.services = vec![web];
+    world.server.want(with_network(alloc("a1", JobType::Service, vec![task])));
+    let state = world.server.until("a1", "restarted", |alloc| alloc.task_states["t"].restarts == 1).await;
+    assert!(kinds(&state.task_states["t"]).contains(&"Restart Signaled"));
+    world.logs_until("a1", "t", |text| text == "up\nup\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_without_checks_makes_a_running_task_healthy() {
+    let world = World::new().await;
+    let mut task = shell("t", "exec sleep 600");
+    task.services = vec![service(80, "")];
+    world.server.want(with_network(alloc("a1", JobType::Service, vec![task])));
+    world.server.until("a1", "healthy", |alloc| alloc.deployment_health() == Some(true)).await;
+    assert!(world.catalog.history.lock().unwrap().is_empty());
+}
