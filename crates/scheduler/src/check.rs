@@ -1,6 +1,6 @@
 //! Does a plan keep the rules? Independent of how it was made.
 //!
-//! [`schedule`](crate::schedule) checks its own plans in debug builds; tests check every plan they see.
+//! Tests check every plan they see; a server may do so in debug builds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

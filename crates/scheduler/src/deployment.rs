@@ -35,8 +35,8 @@ pub struct DeploymentStep {
     pub next_deadline: Option<Timestamp>,
 }
 
-/// Looks at a deployment. Call it whenever an allocation of the job changed, and at `next_deadline`. `latest_stable` is the
-/// newest stable version of the job other than this one.
+/// Looks at a deployment. Call it whenever an allocation of the job changed, and at `next_deadline`. `job` is the version that
+/// is rolled out, `allocs` are all of the job, `latest_stable` is the newest other version that is stable.
 pub fn step(
     deployment: &Deployment,
     job: &Job,

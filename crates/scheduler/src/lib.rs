@@ -1,11 +1,11 @@
 //! Which allocations a job should have, and where.
 //!
-//! [`schedule`] is one pure function from a [`Snapshot`] of the cluster to a [`Plan`](baton_model::plan::Plan) that leaves no
+//! [`schedule`] is one pure function from a [`Snapshot`] of the cluster to a [`Plan`] that leaves no
 //! choice open: nodes, port numbers, names, deployments, later evaluations, and the reasons why something finds no place. The
 //! same snapshot always gives the same plan. Around it stand further pure cores that others drive: [`deployment`] watches a
-//! roll-out, [`drain`] empties nodes, [`explain`] says what each node thinks of a group, [`effect`] what a plan
-//! makes of the allocations, [`check`] whether it keeps the rules,
-//! [`periodic`] when a job starts next; [`restart`] and [`health`] are used by the runner.
+//! roll-out, [`drain`] empties nodes, [`explain`] says what each node thinks of a group, [`effect`] what a plan makes of the
+//! allocations, [`check`] whether it keeps the rules, [`periodic`] when a job starts next; [`restart`] and [`health`] are used
+//! by the runner.
 //!
 //! Nothing here reads a clock, draws a random number or does I/O: time, ids and randomness are arguments.
 

@@ -7,7 +7,6 @@ use baton_model::eval::{EvalStatus, trigger};
 use baton_model::plan::{Plan, Stop};
 use baton_model::{AllocClientStatus, Allocation, Deployment, Evaluation, Job, TaskGroup};
 
-use crate::check::check;
 use crate::ledger::Ledger;
 use crate::place::Found;
 use crate::snapshot::Snapshot;
@@ -99,10 +98,6 @@ impl<'a> Planner<'a> {
     /// Settles the evaluation: complete, with a blocked one to follow when something found no room.
     pub(crate) fn finish(mut self) -> Plan {
         self.settle();
-        if cfg!(debug_assertions) {
-            let violations = check(&self.snapshot, &self.plan);
-            assert!(violations.is_empty(), "the plan breaks its own rules: {violations:?}");
-        }
         self.plan
     }
 
