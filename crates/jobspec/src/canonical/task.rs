@@ -39,7 +39,7 @@ pub(super) fn task(task: &mut Object, job: &str, group: &str, restart: Option<&J
 fn resources(task: &mut Object) {
     merge(task, "Resources", []);
     let Some(resources) = object(task, "Resources") else { return };
-    // Disk is asked for by the group; what stands here has been ignored since Nomad 0.5.
+    // Disk is asked for by the group; what stands here is ignored, as by the API.
     resources.remove("DiskMB");
     let cores = number(resources, "Cores").unwrap_or(0);
     fill(resources, json!({"CPU": if cores > 0 { 0 } else { 100 }, "Cores": 0, "MemoryMB": 300, "MemoryMaxMB": 0}));
