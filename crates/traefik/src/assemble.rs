@@ -19,12 +19,18 @@ use crate::{
 /// Priority of internal routers other than redirections: nothing configured comes before them.
 const INTERNAL_PRIORITY: i64 = i64::MAX - 2;
 
+/// Providers whose routers win among those of equal priority, where nothing is set.
+const PRECEDENCE: [&str; 5] = [INTERNAL, "file", "consulcatalog", "nomad", "http"];
+
 /// Puts everything together; providers are given with their names (`file`, `consulcatalog`) in order of
 /// precedence.
 pub fn assemble(fixed: &StaticConfig, providers: Vec<(String, ProviderConfig)>) -> Config {
     let mut config = Config {
         entry_points: fixed.entry_points.clone(),
-        provider_precedence: fixed.providers.precedence.clone(),
+        provider_precedence: match fixed.providers.precedence.as_slice() {
+            [] => PRECEDENCE.map(str::to_owned).to_vec(),
+            set => set.to_vec(),
+        },
         strict_tls_options: fixed.core.as_ref().is_some_and(|c| c.strict_tls_options),
         split_all_entry_points: fixed.core.as_ref().is_some_and(|c| !c.default_rule_syntax.is_empty()),
         ..Config::default()

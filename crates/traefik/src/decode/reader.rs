@@ -1,27 +1,17 @@
-//! From a document to typed options, finding every mistake on the way.
-//!
-//! Serde stops at the first error. So decoding is repeated: what was wrong is recorded and left out the next
-//! time, until nothing wrong is left or there is too much of it. Keys are compared ignoring case, numbers and
-//! truth values may be written as text, a list as one comma-separated text: flags, tags and files say the same
-//! thing in different ways.
+//! A document's value as serde sees it.
 
-use std::{
-    cell::RefCell,
-    collections::HashSet,
-    fmt::{self, Display},
+use std::fmt::Display;
+
+use serde::de::{self, Visitor};
+
+use super::{
+    DecodeError, Fault, MISTAKES_MAX, Path, Scratch, Unknown,
+    access::{Entries, Items, Tagged, Word},
 };
-
-use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
-};
-
 use crate::{
     document::{Entry, Node, Value},
-    finding::{Finding, Mark, Severity, nearest},
+    finding::nearest,
 };
-
-/// Mistakes reported for one object.
-const MISTAKES_MAX: usize = 50;
 
 /// Records that may be switched on by `true` or `{}` without saying anything else.
 const SWITCHES: &[&str] = &[
@@ -81,145 +71,19 @@ const NOT_ALONE: &[&str] = &[
     "HealthCheck",
 ];
 
-/// Whether a finding is about a key that nobody knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    UnknownKey,
-    BadValue,
-    /// A key without a value, which counts as absent.
-    Nothing,
-}
-
-/// A mistake together with its sort.
-pub(crate) type Mistake = (Fault, Finding);
-
-/// Reads an object. Mistakes are left out of the value.
-pub(crate) fn decode<T: DeserializeOwned + Default>(node: &Node, file: &str, path: &str) -> (T, Vec<Mistake>) {
-    let scratch = Scratch::default();
-    let mut mistakes = Vec::new();
-    let value = loop {
-        let reader = Reader { node, scratch: &scratch, path: Path { above: None, key: path } };
-        match T::deserialize(reader) {
-            Ok(value) => break value,
-            Err(DecodeError(error)) => {
-                if let Some(silent) = error.silently {
-                    if scratch.skipped.borrow_mut().insert(silent) {
-                        continue;
-                    }
-                    break T::default();
-                }
-                let at = &error.at.clone().unwrap_or_else(|| node.at.clone());
-                let finding = Finding::new(Severity::Fatal, file, at, &error.path, error.message);
-                mistakes.push((error.fault, finding.suggest(error.suggestion)));
-                let wrong = error.node.unwrap_or(std::ptr::from_ref(node) as usize);
-                let root = wrong == std::ptr::from_ref(node) as usize;
-                if root || mistakes.len() >= MISTAKES_MAX || !scratch.skipped.borrow_mut().insert(wrong) {
-                    break T::default();
-                }
-            }
-        }
-    };
-    for unknown in scratch.unknown.into_inner() {
-        let message = format!("unknown key {:?}", unknown.key);
-        let finding = Finding::new(Severity::Fatal, file, &unknown.at, &unknown.path, message);
-        mistakes.push((Fault::UnknownKey, finding.suggest(nearest(&unknown.key, unknown.fields.iter().copied()))));
-    }
-    for (at, path) in scratch.empty.into_inner() {
-        let message = "nothing stands here, so the key counts as absent: write {} to take the defaults";
-        mistakes.push((Fault::Nothing, Finding::new(Severity::Warning, file, &at, &path, message)));
-    }
-    mistakes.sort_by_key(|(_, f)| (f.line, f.column));
-    (value, mistakes)
-}
-
-/// What is remembered between the rounds.
-#[derive(Default)]
-struct Scratch {
-    /// Addresses of nodes that are left out.
-    skipped: RefCell<HashSet<usize>>,
-    unknown: RefCell<Vec<Unknown>>,
-    /// Keys without a value.
-    empty: RefCell<Vec<(Mark, String)>>,
-}
-
-struct Unknown {
-    node: usize,
-    key: String,
-    path: String,
-    at: Mark,
-    fields: &'static [&'static str],
-}
-
 #[derive(Clone, Copy)]
-struct Path<'a> {
-    above: Option<&'a Path<'a>>,
-    key: &'a str,
-}
-
-impl Display for Path<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(above) = self.above {
-            above.fmt(f)?;
-            let first = above.above.is_none() && above.key.is_empty();
-            if !(first || self.key.is_empty() || self.key.starts_with('[')) {
-                f.write_str(".")?;
-            }
-        }
-        f.write_str(self.key)
-    }
-}
-
-/// An error that finds its place while it travels up.
-#[derive(Debug)]
-pub(crate) struct DecodeError(Box<Parts>);
-
-#[derive(Debug)]
-struct Parts {
-    message: String,
-    at: Option<Mark>,
-    path: String,
-    node: Option<usize>,
-    /// Not a mistake: leave this node out and go on.
-    silently: Option<usize>,
-    fault: Fault,
-    suggestion: Option<String>,
-}
-
-impl Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
-    }
-}
-
-impl std::error::Error for DecodeError {}
-
-impl de::Error for DecodeError {
-    fn custom<T: Display>(message: T) -> Self {
-        Self(Box::new(Parts {
-            message: message.to_string(),
-            at: None,
-            path: String::new(),
-            node: None,
-            silently: None,
-            fault: Fault::BadValue,
-            suggestion: None,
-        }))
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Reader<'a> {
-    node: &'a Node,
-    scratch: &'a Scratch,
-    path: Path<'a>,
+pub(super) struct Reader<'a> {
+    pub(super) node: &'a Node,
+    pub(super) scratch: &'a Scratch,
+    pub(super) path: Path<'a>,
 }
 
 impl<'a> Reader<'a> {
-    fn address(&self) -> usize {
+    pub(super) fn address(&self) -> usize {
         std::ptr::from_ref(self.node) as usize
     }
 
-    fn place<T>(&self, result: Result<T, DecodeError>) -> Result<T, DecodeError> {
+    pub(super) fn place<T>(&self, result: Result<T, DecodeError>) -> Result<T, DecodeError> {
         result.map_err(|DecodeError(mut error)| {
             if error.node.is_none() && error.silently.is_none() {
                 error.at = Some(self.node.at.clone());
@@ -230,7 +94,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn fail<T>(&self, message: impl Display) -> Result<T, DecodeError> {
+    pub(super) fn fail<T>(&self, message: impl Display) -> Result<T, DecodeError> {
         self.place(Err(de::Error::custom(message)))
     }
 
@@ -256,7 +120,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn skipped(&self, node: &Node) -> bool {
+    pub(super) fn skipped(&self, node: &Node) -> bool {
         self.scratch.skipped.borrow().contains(&(std::ptr::from_ref(node) as usize))
     }
 }
@@ -461,155 +325,14 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
     }
 }
 
-struct Items<'a, 'n> {
-    reader: Reader<'a>,
-    items: &'n [Node],
-    at: usize,
-}
-
-impl<'de> SeqAccess<'de> for Items<'_, '_> {
-    type Error = DecodeError;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, DecodeError> {
-        while let Some(node) = self.items.get(self.at) {
-            let key = format!("[{}]", self.at);
-            self.at += 1;
-            if !self.reader.skipped(node) {
-                let path = Path { above: Some(&self.reader.path), key: &key };
-                return seed.deserialize(Reader { node, scratch: self.reader.scratch, path }).map(Some);
-            }
-        }
-        Ok(None)
-    }
-}
-
-/// The entries of a map, or of a record whose fields are known.
-struct Entries<'a> {
-    reader: Reader<'a>,
-    fields: Option<&'static [&'static str]>,
-    at: usize,
-}
-
-impl<'de> MapAccess<'de> for Entries<'_> {
-    type Error = DecodeError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, DecodeError> {
-        let entries = self.reader.node.entries();
-        while let Some(entry) = entries.get(self.at) {
-            self.at += 1;
-            if self.reader.skipped(&entry.value) {
-                continue;
-            }
-            let Some(fields) = self.fields else {
-                return seed.deserialize(entry.key.as_str().into_deserializer()).map(Some);
-            };
-            match fields.iter().find(|f| f.eq_ignore_ascii_case(&entry.key)) {
-                Some(field) => {
-                    let twice = entries[..self.at - 1].iter().any(|e| e.key.eq_ignore_ascii_case(field));
-                    if twice {
-                        let path = Path { above: Some(&self.reader.path), key: &entry.key };
-                        let reader = Reader { node: &entry.value, path, ..self.reader };
-                        return reader.fail(format!("the option {field:?} is set twice (case does not count)"));
-                    }
-                    return seed.deserialize((*field).into_deserializer()).map(Some);
-                }
-                None => self.reader.unknown(entry, fields),
-            }
-        }
-        Ok(None)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, DecodeError> {
-        let entry = &self.reader.node.entries()[self.at - 1];
-        let path = Path { above: Some(&self.reader.path), key: &entry.key };
-        seed.deserialize(Reader { node: &entry.value, scratch: self.reader.scratch, path })
-    }
-}
-
 impl Reader<'_> {
-    fn unknown(&self, entry: &Entry, fields: &'static [&'static str]) {
+    /// Remembers a key that nobody knows.
+    pub(super) fn unknown(&self, entry: &Entry, fields: &'static [&'static str]) {
         let node = std::ptr::from_ref(entry) as usize;
         let mut unknown = self.scratch.unknown.borrow_mut();
         if unknown.len() < MISTAKES_MAX && !unknown.iter().any(|u| u.node == node) {
             let path = Path { above: Some(&self.path), key: &entry.key }.to_string();
             unknown.push(Unknown { node, key: entry.key.clone(), path, at: entry.at.clone(), fields });
         }
-    }
-}
-
-/// A unit variant by its name.
-struct Word(&'static str);
-
-impl<'de> EnumAccess<'de> for Word {
-    type Error = DecodeError;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), DecodeError> {
-        Ok((seed.deserialize(self.0.into_deserializer())?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Word {
-    type Error = DecodeError;
-
-    fn unit_variant(self) -> Result<(), DecodeError> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, _seed: T) -> Result<T::Value, DecodeError> {
-        Err(de::Error::custom(format!("{} is not a single word", self.0)))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> Result<V::Value, DecodeError> {
-        Err(de::Error::custom(format!("{} is not a single word", self.0)))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _fields: &'static [&'static str],
-        _visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        Err(de::Error::custom(format!("{} is not a single word", self.0)))
-    }
-}
-
-/// A kind with its options: `{redirectScheme: {…}}`.
-struct Tagged<'a> {
-    kind: &'static str,
-    entry: &'a Entry,
-    reader: Reader<'a>,
-}
-
-impl<'de> EnumAccess<'de> for Tagged<'_> {
-    type Error = DecodeError;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), DecodeError> {
-        Ok((seed.deserialize(self.kind.into_deserializer())?, self))
-    }
-}
-
-impl<'de> VariantAccess<'de> for Tagged<'_> {
-    type Error = DecodeError;
-
-    fn unit_variant(self) -> Result<(), DecodeError> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, DecodeError> {
-        let path = Path { above: Some(&self.reader.path), key: &self.entry.key };
-        seed.deserialize(Reader { node: &self.entry.value, scratch: self.reader.scratch, path })
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _len: usize, _visitor: V) -> Result<V::Value, DecodeError> {
-        Err(de::Error::custom(format!("{} takes options", self.kind)))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _fields: &'static [&'static str],
-        _visitor: V,
-    ) -> Result<V::Value, DecodeError> {
-        Err(de::Error::custom(format!("{} takes options", self.kind)))
     }
 }
