@@ -104,13 +104,24 @@ impl Inherited {
 fn listening(fd: OwnedFd) -> io::Result<TcpListener> {
     let socket = socket2::Socket::from(fd);
     // Only sockets that listen for TCP are of use; a datagram or connected socket has another reader.
-    if socket.r#type()? != socket2::Type::STREAM || !socket.is_listener()? {
+    if socket.r#type()? != socket2::Type::STREAM || !listens(&socket)? {
         let _not_ours = std::mem::ManuallyDrop::new(socket);
         return Err(io::ErrorKind::InvalidInput.into());
     }
     socket.set_nonblocking(true)?;
     debug_assert!(socket.as_raw_fd() >= FIRST);
     Ok(socket.into())
+}
+
+#[cfg(target_os = "linux")]
+fn listens(socket: &socket2::Socket) -> io::Result<bool> {
+    socket.is_listener()
+}
+
+/// Where the system does not say, a bound socket without a peer is taken for a listener.
+#[cfg(not(target_os = "linux"))]
+fn listens(socket: &socket2::Socket) -> io::Result<bool> {
+    Ok(socket.peer_addr().is_err() && socket.local_addr()?.as_socket().is_some_and(|address| address.port() != 0))
 }
 
 #[cfg(test)]

@@ -105,6 +105,8 @@ pub struct EntryPoint {
     /// Requests by status class.
     pub counter: Arc<Counter>,
     trusted: Trust,
+    /// Its place in the table.
+    index: usize,
 }
 
 #[derive(Debug, Default)]
@@ -126,11 +128,12 @@ impl Trust {
 }
 
 impl EntryPoint {
-    fn new(name: &Arc<str>, routes: &EntryPointRoutes, previous: Option<&EntryPoint>) -> Self {
+    fn new(name: &Arc<str>, index: usize, routes: &EntryPointRoutes, previous: Option<&EntryPoint>) -> Self {
         let options = &routes.options;
         let http = &options.http;
         Self {
             name: name.clone(),
+            index,
             paths: PathRules::new(http.sanitize_path, http.encode_query_semicolons, http.encoded_characters.as_ref()),
             header_bytes: usize::try_from(http.max_header_bytes).unwrap_or(usize::MAX).max(1024),
             read_timeout: *options.transport.responding_timeouts.read_timeout,
@@ -255,7 +258,7 @@ impl Snapshot {
 
     fn build_entry_points(&mut self, previous: &Self) {
         let table = self.table.clone();
-        for (name, routes) in &table.entry_points {
+        for (index, (name, routes)) in table.entry_points.iter().enumerate() {
             let slot = match self.names.iter().position(|known| **known == **name) {
                 Some(slot) => slot,
                 None => {
@@ -267,7 +270,7 @@ impl Snapshot {
                 self.entry_points.resize_with(slot + 1, || None);
             }
             let before = previous.entry_points.get(slot).and_then(Option::as_ref);
-            self.entry_points[slot] = Some(EntryPoint::new(&self.names[slot], routes, before));
+            self.entry_points[slot] = Some(EntryPoint::new(&self.names[slot], index, routes, before));
         }
     }
 
@@ -283,7 +286,8 @@ impl Snapshot {
 
     /// The routes of the entry point in a slot.
     pub fn routes(&self, slot: usize) -> Option<&EntryPointRoutes> {
-        self.table.entry_points.get(&*self.entry_point(slot)?.name)
+        let (_, routes) = self.table.entry_points.get_index(self.entry_point(slot)?.index)?;
+        Some(routes)
     }
 
     /// Every server.

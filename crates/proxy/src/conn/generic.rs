@@ -73,7 +73,7 @@ pub(super) async fn run(client: Client, wanted: Box<Wanted>) -> Option<(Client, 
     let mut client = Client { core, connection, peer, io, served, since };
     if let (101, Some(upstream)) = (response.head.status, response.tunnel.take()) {
         switch(&mut client, &response, *upstream).await;
-        framed.finish(&client.core, None, 101, 0);
+        framed.finish(&client.core, response.server.as_deref().map(|server| &*server.url), 101, 0);
         return None;
     }
     let keeps = all_read && client.keeps(&framed);

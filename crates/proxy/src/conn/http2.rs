@@ -3,6 +3,7 @@
 
 use super::intake::{Draft, Routed, route};
 use super::respond::Framed;
+use crate::balance::Server;
 use crate::body::{Body, BodyError};
 use crate::core::{Connection, Core};
 use crate::engine::Phase;
@@ -20,6 +21,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 /// Runs stream tasks on the core.
@@ -190,7 +192,7 @@ fn read_head(
 }
 
 fn to_wire(core: &Rc<Core>, framed: Framed, response: Response, open: Open) -> http::Response<Outbound> {
-    let Response { head, body, .. } = response;
+    let Response { head, body, server, .. } = response;
     let status = head.status;
     let mut wire = http::Response::new(());
     *wire.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
@@ -209,7 +211,7 @@ fn to_wire(core: &Rc<Core>, framed: Framed, response: Response, open: Open) -> h
     *wire.headers_mut() = map;
     // Leaving is told to other protocols' clients by `Connection: close`; here by GOAWAY.
     let body = if framed.is_head { Body::Empty } else { body };
-    wire.map(|()| Outbound { body, core: core.clone(), framed, status, bytes_out: 0, _open: open })
+    wire.map(|()| Outbound { body, core: core.clone(), framed, server, status, bytes_out: 0, _open: open })
 }
 
 /// A request body from hyper.
@@ -238,6 +240,7 @@ struct Outbound {
     body: Body,
     core: Rc<Core>,
     framed: Framed,
+    server: Option<Arc<Server>>,
     status: u16,
     bytes_out: u64,
     _open: Open,
@@ -268,6 +271,7 @@ impl http_body::Body for Outbound {
 
 impl Drop for Outbound {
     fn drop(&mut self) {
-        self.framed.finish(&self.core, None, self.status, self.bytes_out);
+        let server = self.server.as_deref().map(|server| &*server.url);
+        self.framed.finish(&self.core, server, self.status, self.bytes_out);
     }
 }

@@ -143,11 +143,10 @@ impl baton_routing::Request for Lookup<'_, '_> {
     }
 
     fn headers<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        let name = name.to_owned();
         self.head
             .fields
             .iter()
-            .filter(move |field| field.name.as_str().eq_ignore_ascii_case(&name))
+            .filter(move |field| field.name.as_str().eq_ignore_ascii_case(name))
             .map(|field| field.value.as_bytes())
     }
 

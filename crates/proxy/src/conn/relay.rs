@@ -199,6 +199,7 @@ fn end_body(relay: &mut Relay) -> Result<(), After> {
 /// Answers in the server's place.
 async fn fail(client: &mut Client, relay: &mut Relay, failure: Failure) -> After {
     let mut response = Response::failed(failure);
+    response.server = Some(relay.in_flight.server().clone());
     if let Some(index) = relay.framed.plan {
         let plan = &relay.framed.snapshot.plans[index];
         filter_response(plan, plan.layers.len(), &mut response.head, &relay.info);

@@ -109,7 +109,7 @@ pub(crate) struct Outcome<'a> {
 
 /// Sends a whole response, body included. `client_keeps` is false when the rest of the request will not be read.
 pub(super) async fn send(client: &mut Client, framed: &Framed, response: Response, client_keeps: bool) -> After {
-    let Response { mut head, mut body, .. } = response;
+    let Response { mut head, mut body, server, .. } = response;
     let declared =
         head.fields.known(Known::ContentLength).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
     head.fields.remove("content-length");
@@ -180,7 +180,7 @@ pub(super) async fn send(client: &mut Client, framed: &Framed, response: Respons
     }
     client.core.recycle(std::mem::take(&mut client.io.out.data));
     client.io.out.sent = 0;
-    framed.finish(&client.core, None, head.status, bytes_out);
+    framed.finish(&client.core, server.as_deref().map(|server| &*server.url), head.status, bytes_out);
     after
 }
 

@@ -17,6 +17,7 @@ mod path;
 mod redirect;
 mod retry;
 
+use crate::balance::Server;
 use crate::body::Body;
 use crate::core::Core;
 use crate::exchange::Info;
@@ -51,6 +52,8 @@ pub struct Response {
     pub head: ResponseHead<'static>,
     /// Body.
     pub body: Body,
+    /// The server that answered, or that was tried.
+    pub server: Option<Arc<Server>>,
     /// Why no server answered, when the response was made up for that reason.
     pub failure: Option<Failure>,
     /// The server side of an upgraded connection (status 101).
@@ -180,7 +183,7 @@ pub fn build(name: &str, kind: &config::Middleware) -> Result<Layer, String> {
 impl Response {
     /// A response with a body in memory.
     pub fn new(status: u16, fields: Fields<'static>, body: impl Into<Body>) -> Self {
-        Self { head: ResponseHead { status, fields }, body: body.into(), failure: None, tunnel: None }
+        Self { head: ResponseHead { status, fields }, body: body.into(), server: None, failure: None, tunnel: None }
     }
 
     /// A plain-text response.

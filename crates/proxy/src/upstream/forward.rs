@@ -23,6 +23,7 @@ pub async fn forward(core: &Rc<Core>, balancer: &Balancer, request: Request) -> 
         Ok(response) => response,
         Err(failure) => Response::failed(failure),
     };
+    response.server = Some(pick.server);
     if let (Some(cookie), None) = (pick.set_cookie, response.failure) {
         response.head.fields.push(http::header::SET_COOKIE, cookie);
     }
@@ -77,12 +78,18 @@ async fn send(
                     let Some(protocol) = protocol.filter(|_| upgrade.is_some()) else { return Err(Failure::Malformed) };
                     answered.fields.push(http::header::UPGRADE, protocol);
                     let tunnel = exchange.into_tunnel().map(|(stream, _)| Box::new(stream));
-                    return Ok(Response { head: answered, body: Body::Empty, failure: None, tunnel });
+                    return Ok(Response { head: answered, body: Body::Empty, server: None, failure: None, tunnel });
                 }
                 if let (true, Some(length)) = (is_head, answer.length) {
                     answered.fields.push(http::header::CONTENT_LENGTH, length.to_string());
                 }
-                return Ok(Response { head: answered, body: exchange.into_body(is_head), failure: None, tunnel: None });
+                return Ok(Response {
+                    head: answered,
+                    body: exchange.into_body(is_head),
+                    server: None,
+                    failure: None,
+                    tunnel: None,
+                });
             }
             // The server closed the pooled connection before it saw the request.
             Err(Failure::Broken) if reused && replayable(&head) => match exchange.take_unsent() {

@@ -129,7 +129,7 @@ pub(super) async fn exchange(
     } else {
         Body::stream(H2Body { stream, request, length })
     };
-    Ok(Response { head, body, failure: None, tunnel: None })
+    Ok(Response { head, body, server: None, failure: None, tunnel: None })
 }
 
 use std::future::Future;

@@ -432,6 +432,44 @@ fn a_cookie_binds_a_client_to_a_server() {
     });
 }
 
+struct Lines(std::sync::Mutex<std::sync::mpsc::Sender<String>>);
+
+impl baton_proxy::access::AccessLog for Lines {
+    fn record(&self, entry: &baton_proxy::access::AccessEntry<'_>) {
+        let line = format!(
+            "{} {} {}{} {} {} {} {:?} {:?}",
+            entry.entry_point,
+            entry.method,
+            entry.host,
+            entry.target,
+            entry.protocol,
+            entry.status,
+            entry.bytes_out,
+            entry.router,
+            entry.server,
+        );
+        self.0.lock().unwrap().send(line).unwrap();
+    }
+}
+
+#[test]
+fn every_request_reaches_the_access_log() {
+    both(|generic| {
+        let backend = Backend::named("app");
+        let (lines, read) = std::sync::mpsc::channel();
+        let world = World::logged(generic, std::sync::Arc::new(Lines(std::sync::Mutex::new(lines))), |config| {
+            service(config, "app", &[backend.url()]);
+            route(config, "app", "app", &[]);
+        });
+        let next = || read.recv_timeout(PATIENCE).unwrap();
+        world.get("app.test", "/x?y", "");
+        let url = backend.url();
+        assert_eq!(next(), format!("web GET app.test/x?y HTTP/1.1 200 3 Some(\"app@file\") Some({url:?})"));
+        world.get("none.test", "/", "");
+        assert_eq!(next(), "web GET none.test/ HTTP/1.1 404 19 None None");
+    });
+}
+
 #[test]
 fn a_client_that_leaves_is_noticed_and_its_server_released() {
     both(|generic| {

@@ -1,5 +1,6 @@
 //! A proxy with its configuration, a scripted server, a client of raw bytes.
 
+use baton_proxy::access::AccessLog;
 use baton_proxy::{Engine, EngineConfig, EngineHandle};
 use baton_routing::config::{Config, EntryPoint, LoadBalancer, Middleware, Router, Server, Service};
 use baton_routing::table::{Implemented, compile};
@@ -196,11 +197,20 @@ impl World {
 
     /// As [`World::new`], with every request on the generic path where `generic`.
     pub(crate) fn on(generic: bool, edit: impl FnOnce(&mut Config)) -> Self {
+        Self::start(generic, None, edit)
+    }
+
+    /// As [`World::on`], with an access log.
+    pub(crate) fn logged(generic: bool, log: Arc<dyn AccessLog>, edit: impl FnOnce(&mut Config)) -> Self {
+        Self::start(generic, Some(log), edit)
+    }
+
+    fn start(generic: bool, access_log: Option<Arc<dyn AccessLog>>, edit: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         config.entry_points.insert("web".into(), EntryPoint { address: "127.0.0.1:0".into(), ..EntryPoint::default() });
         edit(&mut config);
         let table = Arc::new(compile(&config, &Implemented::ALL));
-        let options = EngineConfig { workers: 2, force_generic: generic, ..EngineConfig::new(table) };
+        let options = EngineConfig { workers: 2, force_generic: generic, access_log, ..EngineConfig::new(table) };
         let (engine, problems) = Engine::start(options).unwrap();
         Self { engine, config, problems }
     }
