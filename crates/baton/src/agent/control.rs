@@ -1,0 +1,109 @@
+//! The server side of an agent: the store, the control plane, and the two HTTP faces before it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use baton_api::consul::{Backend, Identity, ServerBackend};
+use baton_api::guard::{Access, Guard};
+use baton_api::nomad::{AgentInfo, ApiState};
+use baton_api::{Listener, consul, nomad, serve};
+use baton_catalog::Command;
+use baton_consul::wire::Node as CatalogNode;
+use baton_runner::fingerprint::NOMAD_VERSION;
+use baton_server::{Config, Server};
+use baton_store::{MemoryStore, RedbStore, Store};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::clients::Clients;
+
+/// What a control side is started with.
+pub struct ControlSetup {
+    pub config: Config,
+    /// Where the state lives; `None` keeps it in memory.
+    pub dir: Option<PathBuf>,
+    pub access: Access,
+    /// Names under which this agent is known besides loopback.
+    pub names: Vec<String>,
+    pub api: TcpListener,
+    /// Where the embedded catalog answers; `None` when a real Consul is the catalog.
+    pub catalog: Option<TcpListener>,
+}
+
+/// A running control side.
+pub struct Control {
+    pub server: Server,
+    pub clients: Arc<Clients>,
+    pub api_address: SocketAddr,
+    pub catalog_address: Option<SocketAddr>,
+    shutdown: CancellationToken,
+    faces: TaskTracker,
+}
+
+impl Control {
+    /// Opens the state and serves both faces.
+    pub async fn start(setup: ControlSetup) -> Result<Self> {
+        let store: Box<dyn Store> = match &setup.dir {
+            Some(dir) => Box::new(RedbStore::open(dir)?),
+            None => Box::new(MemoryStore::default()),
+        };
+        let server = Server::open(setup.config, store)?;
+        let clients = Arc::new(Clients::default());
+        let guard = Guard::new(setup.access, setup.names);
+        let api_address = setup.api.local_addr().context("the API's listener")?;
+        let state = ApiState {
+            server: server.clone(),
+            clients: clients.clone(),
+            agent: Arc::new(AgentInfo {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                nomad_version: NOMAD_VERSION.to_owned(),
+                advertise: api_address,
+                config: json!({ "Baton": env!("CARGO_PKG_VERSION") }),
+            }),
+        };
+        let shutdown = CancellationToken::new();
+        let faces = TaskTracker::new();
+        let router = guard.clone().protect(nomad::router(state), nomad::needs_token);
+        faces.spawn(serve(Listener::Tcp(setup.api), router, shutdown.clone()));
+
+        let mut catalog_address = None;
+        if let Some(listener) = setup.catalog {
+            catalog_address = Some(listener.local_addr().context("the catalog's listener")?);
+            let config = server.config();
+            let identity = Identity {
+                node: config.name.clone(),
+                node_id: baton_model::id::new(),
+                datacenter: config.datacenter.clone(),
+                address: api_address.ip().to_string(),
+                server: true,
+            };
+            let backend: Arc<dyn Backend> = Arc::new(ServerBackend::new(server.clone()));
+            backend.apply(Command::NodeUp(catalog_node(&identity))).await.context("the catalog")?;
+            let router = guard.protect(consul::router(backend, identity), consul::needs_token);
+            faces.spawn(serve(Listener::Tcp(listener), router, shutdown.clone()));
+        }
+        faces.close();
+        Ok(Self { server, clients, api_address, catalog_address, shutdown, faces })
+    }
+
+    /// Ends the faces, then the server; what was acknowledged is on the disk.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.faces.wait().await;
+        self.server.shutdown().await;
+    }
+}
+
+fn catalog_node(identity: &Identity) -> CatalogNode {
+    CatalogNode {
+        id: identity.node_id.clone(),
+        node: identity.node.clone(),
+        address: identity.address.clone(),
+        datacenter: identity.datacenter.clone(),
+        ..CatalogNode::default()
+    }
+}

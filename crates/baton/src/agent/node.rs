@@ -1,0 +1,160 @@
+//! One node of this agent: its keeper, its client, and what makes it a node in the catalog.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use baton_consul::Client as ConsulClient;
+use baton_model::Node;
+use baton_runner::config::{GC_MAX_ALLOCS, MAX_KILL_TIMEOUT, TEMPLATE_WAIT};
+use baton_runner::fingerprint::{CONSUL_VERSION, fingerprint};
+use baton_runner::link::HttpLink;
+use baton_runner::service::{AgentCatalog, Catalog, NodeCatalog};
+use baton_runner::template::ConsulFetcher;
+use baton_runner::{Client, ClientConfig, ClientHandle, KeeperConfig, Shutdown};
+
+use crate::cli::times;
+
+/// The catalog a node registers its services in.
+#[derive(Debug, Clone)]
+pub enum CatalogKind {
+    /// Baton's own, which knows several nodes.
+    Embedded,
+    /// A Consul agent, which stands for this node.
+    Consul,
+}
+
+/// What a node is started with.
+#[derive(Debug, Clone)]
+pub struct NodeSetup {
+    pub name: String,
+    pub datacenter: String,
+    pub node_class: String,
+    pub node_pool: String,
+    pub meta: BTreeMap<String, String>,
+    pub address: IpAddr,
+    /// Dynamic ports, first and last.
+    pub ports: (i64, i64),
+    /// Everything of this node lies below.
+    pub dir: PathBuf,
+    /// The server's API.
+    pub server: String,
+    pub token: Option<String>,
+    pub catalog: CatalogKind,
+    /// Address of the catalog's API, `host:port`.
+    pub catalog_address: String,
+    /// Tasks bind this node's address instead of all (virtual nodes).
+    pub bind: bool,
+    pub script_checks: bool,
+    /// The keeper ends everything soon after this process is gone, and removes this directory.
+    pub temporary: Option<PathBuf>,
+}
+
+/// A running node.
+pub struct RunningNode {
+    pub node: Node,
+    pub client: Arc<ClientHandle>,
+}
+
+impl NodeSetup {
+    /// Fingerprints the machine, finds or starts the keeper, takes up what runs, follows the server.
+    pub async fn start(self) -> Result<RunningNode> {
+        std::fs::create_dir_all(&self.dir).with_context(|| format!("cannot make {}", self.dir.display()))?;
+        let node = self.node().await?;
+        let consul = ConsulClient::new(&baton_consul::Config::new(&self.catalog_address))?;
+        let catalog: Arc<dyn Catalog> = match self.catalog {
+            CatalogKind::Embedded => Arc::new(NodeCatalog::new(consul.clone(), &node)),
+            CatalogKind::Consul => Arc::new(AgentCatalog::new(consul.clone())),
+        };
+        let mut env = BTreeMap::from([("BATON_CATALOG_ADDR".to_owned(), self.catalog_address.clone())]);
+        if let Some(path) = path_with_own_folder() {
+            env.insert("PATH".to_owned(), path);
+        }
+        let config = ClientConfig {
+            dir: self.dir.join("client"),
+            alloc_dir: self.dir.join("alloc"),
+            state_dir: self.dir.join("state"),
+            keeper: self.keeper()?,
+            catalog: Some(catalog),
+            fetcher: Some(Arc::new(ConsulFetcher::new(consul, &node.name))),
+            link: Arc::new(HttpLink::new(&self.server, self.token.clone())?),
+            env,
+            bind_address: self.bind.then_some(self.address),
+            api_socket: None,
+            max_kill_timeout: MAX_KILL_TIMEOUT,
+            script_checks: self.script_checks,
+            template_wait: TEMPLATE_WAIT,
+            gc_max_allocs: GC_MAX_ALLOCS,
+            node: node.clone(),
+        };
+        let client = Client::start(config).await.with_context(|| format!("node {}", self.name))?;
+        Ok(RunningNode { node, client: Arc::new(client) })
+    }
+
+    async fn node(&self) -> Result<Node> {
+        let mut node = Node {
+            id: node_id(&self.dir.join("node-id"))?,
+            name: self.name.clone(),
+            datacenter: self.datacenter.clone(),
+            node_class: self.node_class.clone(),
+            node_pool: self.node_pool.clone(),
+            meta: self.meta.clone(),
+            ..Node::default()
+        };
+        node.node_resources.min_dynamic_port = self.ports.0;
+        node.node_resources.max_dynamic_port = self.ports.1;
+        fingerprint(&mut node, self.address, &self.dir, Some((CONSUL_VERSION, &self.datacenter)), times::now());
+        Ok(node)
+    }
+
+    fn keeper(&self) -> Result<KeeperConfig> {
+        let dir = self.dir.join("keeper");
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        let program = std::env::current_exe().context("cannot find this program's own file")?;
+        let (socket, log, temporary) = (dir.join("keeper.sock"), dir.join("keeper.log"), self.temporary.clone());
+        let command = move || {
+            let mut command = Command::new(&program);
+            command.args(["keep", "--dir"]).arg(&dir);
+            if let Some(remove) = &temporary {
+                command.args(["--die-with", &std::process::id().to_string(), "--remove-dir"]).arg(remove);
+            }
+            command
+        };
+        Ok(KeeperConfig { socket, command: Arc::new(command), log })
+    }
+}
+
+impl RunningNode {
+    /// Ends the client; waits for whoever still holds it (a request in flight).
+    pub async fn stop(self, how: Shutdown) {
+        let mut client = self.client;
+        loop {
+            match Arc::try_unwrap(client) {
+                Ok(client) => return client.shutdown(how).await,
+                Err(shared) => client = shared,
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// The node's id, the same at every start.
+fn node_id(path: &Path) -> Result<String> {
+    if let Ok(id) = std::fs::read_to_string(path) {
+        return Ok(id.trim().to_owned());
+    }
+    let id = baton_model::id::new();
+    std::fs::write(path, &id).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(id)
+}
+
+/// `PATH` with this program's folder first, so that jobs can say `command = "baton"` and get this version.
+fn path_with_own_folder() -> Option<String> {
+    let own = std::env::current_exe().ok()?.parent()?.to_owned();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let joined = std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&path))).ok()?;
+    joined.into_string().ok()
+}
