@@ -109,7 +109,8 @@ impl Server {
         &self.0.clock
     }
 
-    pub(crate) fn now(&self) -> Timestamp {
+    /// The server's time; it never goes back.
+    pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
@@ -196,8 +197,15 @@ impl Server {
     pub async fn register_node(&self, node: Node) -> Result<Written<Duration>, ServerError> {
         let id = node.id.to_ascii_lowercase();
         let ttl = self.grant(&id);
-        let written = self.write("registering a node", move |draft| node::register(draft, node)).await?;
-        Ok(Written { value: ttl, index: written.index })
+        match self.write("registering a node", move |draft| node::register(draft, node)).await {
+            Ok(written) => Ok(Written { value: ttl, index: written.index }),
+            Err(error) => {
+                if self.state().node(&id).is_none() {
+                    self.forget(&id);
+                }
+                Err(error)
+            }
+        }
     }
 
     /// A client lives. Only the first sign of life after a silence writes anything.
@@ -219,6 +227,10 @@ impl Server {
         let mut heartbeats = self.0.heartbeats.lock().unwrap_or_else(PoisonError::into_inner);
         heartbeats.insert(node_id.to_owned(), Instant::now() + ttl + rules.grace);
         ttl
+    }
+
+    fn forget(&self, node_id: &str) {
+        self.0.heartbeats.lock().unwrap_or_else(PoisonError::into_inner).remove(node_id);
     }
 
     pub(crate) fn heartbeat_deadline(&self, node_id: &str) -> Instant {
@@ -243,7 +255,10 @@ impl Server {
     }
 
     pub async fn purge_node(&self, node_id: String) -> Result<Written<NodeAnswer>, ServerError> {
-        self.write("forgetting a node", move |draft| node::purge(draft, &node_id)).await
+        let id = node_id.clone();
+        let written = self.write("forgetting a node", move |draft| node::purge(draft, &node_id)).await?;
+        self.forget(&id);
+        Ok(written)
     }
 
     /// What a client says about its allocations.

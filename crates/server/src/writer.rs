@@ -30,11 +30,12 @@ pub struct Written<T> {
 
 type Finish = Box<dyn FnOnce(Result<(), ServerError>) + Send>;
 type Command = Box<dyn FnOnce(&mut Draft) -> Finish + Send>;
+type Look = Box<dyn FnOnce(&dyn Store) + Send>;
 
 enum Message {
     Run(Command),
     /// Something that reads the store itself.
-    Look(Box<dyn FnOnce(&dyn Store) + Send>),
+    Look(Look),
     /// The store is closed before the answer.
     Stop(oneshot::Sender<()>),
 }

@@ -5,10 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::{Batch, KeyRow, Store, StoreError, Table};
 
+type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
 /// Keeps everything in memory; for tests and for agents that are told to forget.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    rows: Mutex<BTreeMap<(Table, Vec<u8>), Vec<u8>>>,
+    rows: Mutex<Rows>,
 }
 
 impl MemoryStore {
@@ -16,7 +18,7 @@ impl MemoryStore {
         Self::default()
     }
 
-    fn rows(&self) -> MutexGuard<'_, BTreeMap<(Table, Vec<u8>), Vec<u8>>> {
+    fn rows(&self) -> MutexGuard<'_, Rows> {
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -44,7 +46,7 @@ impl Store for MemoryStore {
     }
 }
 
-fn apply(rows: &mut BTreeMap<(Table, Vec<u8>), Vec<u8>>, batch: &Batch) {
+fn apply(rows: &mut Rows, batch: &Batch) {
     for op in batch.ops() {
         let key = (op.table, op.key.clone());
         match &op.row {

@@ -47,6 +47,9 @@ impl Peer {
     }
 }
 
+/// Whether a request to a face shows secrets or changes something.
+pub type AccessTable = fn(&Method, &str) -> bool;
+
 /// Who may do what.
 #[derive(Clone, Debug)]
 pub enum Access {
@@ -73,7 +76,7 @@ impl Guard {
     }
 
     /// Puts the guard before `router`. `needs_token` is the face's own table.
-    pub fn protect(self, router: Router, needs_token: fn(&Method, &str) -> bool) -> Router {
+    pub fn protect(self, router: Router, needs_token: AccessTable) -> Router {
         router.layer(from_fn_with_state((self, needs_token), check))
     }
 
@@ -129,11 +132,7 @@ impl Refusal {
     }
 }
 
-async fn check(
-    State((guard, needs_token)): State<(Guard, fn(&Method, &str) -> bool)>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn check(State((guard, needs_token)): State<(Guard, AccessTable)>, request: Request, next: Next) -> Response {
     let sensitive = needs_token(request.method(), request.uri().path());
     if let Err(refusal) = guard.admit(&request, sensitive) {
         return refusal.answer();

@@ -35,37 +35,27 @@ impl ClientRoutes for NoClients {
 
 pub type ClientResult<T> = Result<T, ClientError>;
 
+/// Pieces of a file or log with their places.
+pub type Frames = BoxStream<'static, ClientResult<Frame>>;
+
+/// The bytes of a file.
+pub type Chunks = BoxStream<'static, ClientResult<Bytes>>;
+
 /// One client. Paths are relative to the allocation's directory; a client never leaves it.
 pub trait ClientApi: Send + Sync {
     /// A task's output. Without `follow` the stream ends with the log, with it when the task is dead and everything was
     /// told.
-    fn logs(
-        &self,
-        alloc_id: &str,
-        request: LogRequest,
-    ) -> BoxFuture<'_, ClientResult<BoxStream<'static, ClientResult<Frame>>>>;
+    fn logs(&self, alloc_id: &str, request: LogRequest) -> BoxFuture<'_, ClientResult<Frames>>;
 
     fn list(&self, alloc_id: &str, path: &str) -> BoxFuture<'_, ClientResult<Vec<FileInfo>>>;
 
     fn stat(&self, alloc_id: &str, path: &str) -> BoxFuture<'_, ClientResult<FileInfo>>;
 
     /// A file from `offset`, at most `limit` bytes.
-    fn read(
-        &self,
-        alloc_id: &str,
-        path: &str,
-        offset: u64,
-        limit: Option<u64>,
-    ) -> BoxFuture<'_, ClientResult<BoxStream<'static, ClientResult<Bytes>>>>;
+    fn read(&self, alloc_id: &str, path: &str, offset: u64, limit: Option<u64>) -> BoxFuture<'_, ClientResult<Chunks>>;
 
     /// A file as it grows.
-    fn stream(
-        &self,
-        alloc_id: &str,
-        path: &str,
-        start: Start,
-        follow: bool,
-    ) -> BoxFuture<'_, ClientResult<BoxStream<'static, ClientResult<Frame>>>>;
+    fn stream(&self, alloc_id: &str, path: &str, start: Start, follow: bool) -> BoxFuture<'_, ClientResult<Frames>>;
 
     /// `task: None` means the tasks that run; with `all_tasks` also those that have ended.
     fn restart(&self, alloc_id: &str, task: Option<String>, all_tasks: bool) -> BoxFuture<'_, ClientResult<()>>;

@@ -12,13 +12,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::StreamExt;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::answer::{Answer, ApiError};
-use super::client::{ClientApi, ClientError, ClientResult, Frame, LogRequest, Output, Start};
+use super::client::{ClientApi, ClientError, Frame, Frames, LogRequest, Output, Start};
 use super::{ApiState, relay, write};
 
 /// A stream without data says that it lives.
@@ -163,7 +163,7 @@ async fn stream(
 }
 
 /// Concatenated JSON objects; an empty one when nothing else happened for a while.
-fn framed(frames: BoxStream<'static, ClientResult<Frame>>) -> Response {
+fn framed(frames: Frames) -> Response {
     let mut beat = interval(HEARTBEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     beat.reset();
@@ -197,7 +197,7 @@ fn encode(frame: &Frame) -> String {
     Value::Object(object).to_string()
 }
 
-fn plain_text(frames: BoxStream<'static, ClientResult<Frame>>) -> Response {
+fn plain_text(frames: Frames) -> Response {
     let data = frames.map(|frame| frame.map(|frame| frame.data));
     streaming(HttpBody::from_stream(data), "text/plain; charset=utf-8")
 }

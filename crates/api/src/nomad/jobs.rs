@@ -87,7 +87,7 @@ async fn statuses(State(api): State<ApiState>, query: ReadQuery) -> ApiResult<Ve
         let mut stub = stub::job(&state, job, false);
         stub["Allocs"] = Value::Array(allocs);
         stub["GroupCountSum"] = json!(job.task_groups.iter().map(|group| group.count).sum::<i64>());
-        stub["LatestDeployment"] = deployment.map(|one| stub::value(one)).unwrap_or_default();
+        stub["LatestDeployment"] = deployment.map(stub::value).unwrap_or_default();
         (job.id.clone(), stub)
     });
     query.page(jobs.collect(), &schema::JOB, index)
@@ -132,20 +132,20 @@ async fn evaluations(State(api): State<ApiState>, Path(id): Path<String>, query:
     let (state, index) = query.block(&api, |state| state.table_index(Table::Evals)).await?;
     let mut evals: Vec<_> = state.evals_of_job(&id).collect();
     evals.sort_by_key(|eval| std::cmp::Reverse(eval.create_index));
-    Ok(query.answer(evals.into_iter().map(|eval| stub::value(eval)).collect(), index))
+    Ok(query.answer(evals.into_iter().map(stub::value).collect(), index))
 }
 
 async fn deployments(State(api): State<ApiState>, Path(id): Path<String>, query: ReadQuery) -> ApiResult<Vec<Value>> {
     let (state, index) = query.block(&api, |state| state.table_index(Table::Deployments)).await?;
     let mut deployments: Vec<_> = state.deployments_of_job(&id).collect();
     deployments.sort_by_key(|deployment| std::cmp::Reverse(deployment.create_index));
-    Ok(query.answer(deployments.into_iter().map(|one| stub::value(one)).collect(), index))
+    Ok(query.answer(deployments.into_iter().map(stub::value).collect(), index))
 }
 
 async fn deployment(State(api): State<ApiState>, Path(id): Path<String>, query: ReadQuery) -> ApiResult<Value> {
     let (state, index) = query.block(&api, |state| state.table_index(Table::Deployments)).await?;
     // `null` when there is none.
-    let latest = state.latest_deployment(&id).map(|deployment| stub::value(deployment)).unwrap_or_default();
+    let latest = state.latest_deployment(&id).map(stub::value).unwrap_or_default();
     Ok(query.answer(latest, index))
 }
 

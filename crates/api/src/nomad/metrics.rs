@@ -8,6 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use baton_model::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -34,7 +35,7 @@ struct Format {
 async fn metrics(State(api): State<ApiState>, Query(wanted): Query<Format>) -> Result<Response, ApiError> {
     let gauges = gauges(&api);
     match wanted.format.as_str() {
-        "" => Ok(Answer::new(as_json(&gauges), api.server.state().index()).into_response()),
+        "" => Ok(Answer::new(as_json(&gauges, api.server.now()), api.server.state().index()).into_response()),
         "prometheus" => {
             let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
             Ok((kind, as_text(&gauges)).into_response())
@@ -92,13 +93,12 @@ fn gauges(api: &ApiState) -> Vec<Gauge> {
     gauges
 }
 
-fn as_json(gauges: &[Gauge]) -> Value {
+fn as_json(gauges: &[Gauge], now: Timestamp) -> Value {
     let gauges: Vec<Value> = gauges
         .iter()
         .map(|gauge| json!({ "Name": gauge.name, "Value": gauge.value, "Labels": gauge.labels }))
         .collect();
-    let now = baton_model::Timestamp::NEVER.to_rfc3339();
-    json!({ "Timestamp": now, "Gauges": gauges, "Counters": [], "Points": [], "Samples": [] })
+    json!({ "Timestamp": now.to_rfc3339(), "Gauges": gauges, "Counters": [], "Points": [], "Samples": [] })
 }
 
 fn as_text(gauges: &[Gauge]) -> String {

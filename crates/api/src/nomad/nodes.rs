@@ -62,7 +62,7 @@ async fn read(State(api): State<ApiState>, Path(id): Path<String>, query: ReadQu
 /// Whole allocations with their jobs: what a client runs by, and what `node drain` watches.
 async fn allocations(State(api): State<ApiState>, Path(id): Path<String>, query: ReadQuery) -> ApiResult<Vec<Value>> {
     let (state, index) = query.block(&api, |state| state.node_allocs_index(&id)).await?;
-    let allocs = state.allocs_of_node(&id).map(|alloc| stub::value(alloc)).collect();
+    let allocs = state.allocs_of_node(&id).map(stub::value).collect();
     Ok(query.answer(allocs, index))
 }
 
