@@ -23,7 +23,9 @@ pub(crate) fn routes() -> Router<ApiState> {
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 struct ListExtras {
+    #[serde(deserialize_with = "super::query::flag")]
     resources: bool,
+    #[serde(deserialize_with = "super::query::flag")]
     task_states: bool,
 }
 
@@ -56,6 +58,7 @@ async fn read(State(api): State<ApiState>, Path(id): Path<String>, query: ReadQu
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct StopQuery {
+    #[serde(deserialize_with = "super::query::flag")]
     no_shutdown_delay: bool,
 }
 

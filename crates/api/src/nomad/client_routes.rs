@@ -19,6 +19,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::answer::{Answer, ApiError};
 use super::client::{ClientApi, ClientError, Frame, Frames, LogRequest, Output, Start};
+use super::query::parse_flag;
 use super::{ApiState, relay, write};
 
 /// A stream without data says that it lives.
@@ -90,11 +91,8 @@ fn text<'a>(parameters: &'a BTreeMap<String, String>, name: &str) -> &'a str {
 }
 
 fn flag(parameters: &BTreeMap<String, String>, name: &str) -> Result<bool, ApiError> {
-    match text(parameters, name) {
-        "" | "false" | "0" => Ok(false),
-        "true" | "1" => Ok(true),
-        other => Err(ApiError::bad(format!("failed to parse {name} field to boolean: {other:?}"))),
-    }
+    let value = text(parameters, name);
+    parse_flag(value).ok_or_else(|| ApiError::bad(format!("failed to parse {name} field to boolean: {value:?}")))
 }
 
 fn number(parameters: &BTreeMap<String, String>, name: &str) -> Result<u64, ApiError> {

@@ -50,6 +50,7 @@ async fn count(State(api): State<ApiState>, query: ReadQuery, Query(wanted): Que
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ReadExtras {
+    #[serde(deserialize_with = "super::query::flag")]
     related: bool,
 }
 

@@ -162,7 +162,9 @@ pub(crate) async fn plan(
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct StopQuery {
+    #[serde(deserialize_with = "super::query::flag")]
     purge: bool,
+    #[serde(deserialize_with = "super::query::flag")]
     no_shutdown_delay: bool,
     eval_priority: i64,
 }

@@ -51,6 +51,7 @@ fn summary_index(state: &baton_server::State) -> u64 {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ListExtras {
+    #[serde(deserialize_with = "super::query::flag")]
     meta: bool,
 }
 
@@ -105,7 +106,9 @@ async fn read(State(api): State<ApiState>, Path(id): Path<String>, query: ReadQu
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct AllocationsQuery {
+    #[serde(deserialize_with = "super::query::flag")]
     all: bool,
+    #[serde(deserialize_with = "super::query::flag")]
     resources: bool,
 }
 
@@ -158,6 +161,7 @@ async fn summary(State(api): State<ApiState>, Path(id): Path<String>, query: Rea
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct VersionsQuery {
+    #[serde(deserialize_with = "super::query::flag")]
     diffs: bool,
     diff_version: Option<u64>,
 }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::answer::{Answer, ApiError, ApiResult};
 use super::body::Body;
-use super::query::ReadQuery;
+use super::query::{ReadQuery, parse_flag};
 use super::stub::{self, NodeExtras};
 use super::{ApiState, schema, write};
 
@@ -35,7 +35,9 @@ fn node_not_found() -> ApiError {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct ListExtras {
+    #[serde(deserialize_with = "super::query::flag")]
     os: bool,
+    #[serde(deserialize_with = "super::query::flag")]
     resources: bool,
 }
 
@@ -102,7 +104,7 @@ struct DrainSpecBody {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct DrainQuery {
-    enable: Option<bool>,
+    enable: Option<String>,
 }
 
 async fn drain(
@@ -111,7 +113,11 @@ async fn drain(
     Query(old): Query<DrainQuery>,
     Body(body): Body<DrainBody>,
 ) -> ApiResult<Value> {
-    let spec = match old.enable {
+    let enable = match &old.enable {
+        Some(text) => Some(parse_flag(text).ok_or_else(|| ApiError::bad(format!("enable {text:?} is not a boolean")))?),
+        None => None,
+    };
+    let spec = match enable {
         Some(true) => Some(DrainSpec::default()),
         Some(false) => None,
         None => body
@@ -121,7 +127,7 @@ async fn drain(
     let request = DrainRequest {
         node_id: id,
         spec,
-        mark_eligible: body.mark_eligible || old.enable == Some(false),
+        mark_eligible: body.mark_eligible || enable == Some(false),
         meta: body.meta.unwrap_or_default(),
     };
     Ok(changed(api.server.drain_node(request).await?))

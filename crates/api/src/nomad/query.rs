@@ -8,7 +8,8 @@ use axum::http::request::Parts;
 use baton_catalog::filter::{Filter, FilterError, Schema};
 use baton_model::Nanos;
 use baton_server::State;
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 
@@ -30,6 +31,7 @@ pub(crate) struct ReadQuery {
     filter: String,
     per_page: Option<usize>,
     next_token: String,
+    #[serde(deserialize_with = "flag")]
     reverse: bool,
     pretty: Option<String>,
     namespace: String,
@@ -131,6 +133,20 @@ impl ReadQuery {
         items.truncate(size);
         let values = items.into_iter().map(|(_, value)| value).collect();
         Ok(Answer { next_token, ..self.answer(values, index) })
+    }
+}
+
+/// A boolean in any of Go's spellings (`1`, `t`, `True`, …), as clients of Nomad send them.
+pub(crate) fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_flag(&text).ok_or_else(|| D::Error::custom(format!("{text:?} is not a boolean")))
+}
+
+pub(crate) fn parse_flag(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
     }
 }
 

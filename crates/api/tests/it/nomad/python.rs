@@ -15,7 +15,7 @@ assert len(n.jobs) == 0
 answer = n.jobs.register_job({"Job": job})
 assert answer["EvalID"] and answer["JobModifyIndex"] > 0
 assert "web" in n.jobs and n.job["web"]["Status"] in ("pending", "running")
-assert n.job.get_evaluations("web")[0]["TriggeredBy"] == "job-register"
+assert "job-register" in [e["TriggeredBy"] for e in n.job.get_evaluations("web")]
 assert n.evaluation.get_evaluation(answer["EvalID"])["JobID"] == "web"
 import time
 for _ in range(200):
@@ -35,7 +35,7 @@ assert plan["Annotations"]["DesiredTGUpdates"]["web"]["Ignore"] == 1 and plan["D
 assert n.job.get_versions("web")["Versions"][0]["Version"] == 0
 assert n.job.evaluate_job("web")["EvalID"]
 assert n.validate.validate_job({"Job": job}).json()["ValidationErrors"] == []
-parsed = n.jobs.parse('job "x" { datacenters = ["dc1"]\n group "g" { task "t" { driver = "raw_exec" } } }')
+parsed = n.jobs.parse('job "x" {\n group "g" {\n task "t" {\n driver = "raw_exec"\n config { command = "x" }\n }\n }\n}')
 assert parsed["ID"] == "x"
 node = n.nodes.get_nodes()[0]
 assert n.node.get_node(node["ID"])["Name"] == "edge-1"

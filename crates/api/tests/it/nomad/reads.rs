@@ -105,7 +105,7 @@ async fn lists_come_in_pages_in_both_orders_and_filtered() {
     let rest = world.send(Method::GET, &format!("/v1/jobs?per_page=3&next_token={token}"), &[], String::new()).await;
     assert_eq!(names(&rest.json()), ["d"]);
     assert!(!rest.headers.contains_key("x-nomad-nexttoken"));
-    assert_eq!(names(&world.get("/v1/jobs?reverse=true&per_page=2").await), ["d", "c"]);
+    assert_eq!(names(&world.get("/v1/jobs?reverse=True&per_page=2").await), ["d", "c"]);
     let filtered = world.get("/v1/jobs?filter=ID%20%3D%3D%20%22b%22%20or%20ID%20matches%20%22%5Ed%22").await;
     assert_eq!(names(&filtered), ["b", "d"]);
     assert_eq!(names(&world.get("/v1/jobs?prefix=c").await), ["c"]);
