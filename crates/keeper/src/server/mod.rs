@@ -38,7 +38,7 @@ pub struct Options {
     pub socket: PathBuf,
     /// End everything five seconds after this process has vanished.
     pub die_with: Option<i32>,
-    /// And then remove this directory.
+    /// And then remove this directory. It stays when the keeper is told to end: whoever tells it looks after it.
     pub remove_dir: Option<PathBuf>,
 }
 
@@ -69,6 +69,8 @@ struct Keeper {
     parent: Option<PidWatch>,
     /// When everything is to be ended.
     end_at: Option<Instant>,
+    /// The watched process has vanished.
+    orphaned: bool,
     leaving: Option<Leaving>,
 }
 
@@ -115,6 +117,7 @@ impl Keeper {
             dying_cgroups: Vec::new(),
             parent,
             end_at: None,
+            orphaned: false,
             leaving: None,
             options,
         })
@@ -167,7 +170,7 @@ impl Keeper {
             if let Some(root) = &self.cgroups {
                 platform::cgroup_remove(root);
             }
-            if let Some(dir) = &self.options.remove_dir {
+            if let Some(dir) = self.options.remove_dir.as_ref().filter(|_| self.orphaned) {
                 let _ = fs::remove_dir_all(dir);
             }
         }

@@ -273,6 +273,7 @@ impl Keeper {
         if self.end_at.is_some_and(|at| at <= now) {
             self.end_at = None;
             self.parent = None;
+            self.orphaned = true;
             self.end_everything(now);
         }
         for task in self.tasks.values_mut().filter(|task| task.kill_at.is_some_and(|at| at <= now)) {

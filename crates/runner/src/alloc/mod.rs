@@ -8,7 +8,7 @@ mod lifecycle;
 mod report;
 mod stop;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,6 +117,7 @@ pub(crate) fn spawn(shared: Arc<Shared>, state: AllocState) -> Option<AllocHandl
         succession,
         successions: Vec::new(),
         written: AllocState::default(),
+        released: BTreeSet::new(),
         alloc,
     };
     if runner.worth_succeeding() {
@@ -153,6 +154,8 @@ struct Runner {
     /// Tasks that take over sockets and have not said how it went.
     successions: Vec<(String, oneshot::Receiver<Result<(), String>>)>,
     written: AllocState,
+    /// Dead tasks that the keeper has forgotten.
+    released: BTreeSet<String>,
 }
 
 impl Runner {
@@ -166,6 +169,10 @@ impl Runner {
         {
             self.problem = Some(format!("failed to build allocation directory {}: {error}", self.dir.root().display()));
             self.killing = true;
+        }
+        // What an earlier agent had begun is taken up before anything is decided, so that it can be ended too.
+        for name in self.past.keys().cloned().collect::<Vec<_>>() {
+            self.begin(&name);
         }
         let mut service_changes = self.shared.services.changes();
         loop {
@@ -387,6 +394,7 @@ impl Runner {
                 if !self.wait_ended(&old, inbox).await {
                     return false;
                 }
+                self.released.clear();
                 for (name, handle) in std::mem::take(&mut self.tasks) {
                     let mut snapshot = handle.snapshot.borrow().clone();
                     snapshot.state.state = TaskRunState::Pending;

@@ -6,6 +6,7 @@ use baton_model::{AllocClientStatus, Allocation};
 use super::lifecycle::Role;
 use super::{Report, Runner};
 use crate::state::{self, AllocState};
+use crate::task;
 
 impl Runner {
     /// Writes the state down if it changed, then tells.
@@ -29,7 +30,24 @@ impl Runner {
                 }
             }
         }
+        self.release_dead().await;
         self.fill_report();
+    }
+
+    /// A dead task's stored sockets must not hold the ports that whoever takes its place binds. Only after its death was
+    /// written down: a keeper that does not know a task looks like a task that is to be started again.
+    async fn release_dead(&mut self) {
+        let dead = self.written.tasks.iter().filter(|(_, snapshot)| snapshot.state.state == TaskRunState::Dead);
+        let names: Vec<String> =
+            dead.map(|(name, _)| name.clone()).filter(|name| !self.released.contains(name)).collect();
+        for name in names {
+            match self.shared.keeper.forget(&task::key(&self.alloc.id, &name)).await {
+                Ok(()) => drop(self.released.insert(name)),
+                Err(error) => {
+                    tracing::warn!(alloc = %self.alloc.id, task = %name, %error, "the keeper does not forget a dead task")
+                }
+            }
+        }
     }
 
     pub(super) fn fill_report(&mut self) {
@@ -47,8 +65,12 @@ impl Runner {
             Some(problem) => (AllocClientStatus::Failed, problem.clone()),
             None => self.client_status(&task_states),
         };
-        let mains = self.group.tasks.iter().filter(|task| Role::of(task) == Role::Main);
-        let handover = mains.filter_map(|task| snapshots.get(&task.name)).any(|snapshot| snapshot.handover);
+        let mains = || {
+            let tasks = self.group.tasks.iter().filter(|task| Role::of(task) == Role::Main);
+            tasks.filter_map(|task| snapshots.get(&task.name))
+        };
+        let handover = mains().any(|snapshot| snapshot.handover);
+        let reload_full = mains().count() > 0 && mains().all(|snapshot| snapshot.reload_full);
         let alloc = Allocation {
             id: self.alloc.id.clone(),
             namespace: self.alloc.namespace.clone(),
@@ -60,6 +82,7 @@ impl Runner {
             deployment_id: self.alloc.deployment_id.clone(),
             deployment_status: self.health.clone(),
             handover,
+            reload_full,
             ..Allocation::default()
         };
         let report = Report { alloc, ended: self.ended };

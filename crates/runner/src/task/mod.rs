@@ -162,6 +162,16 @@ enum Ended {
     Abandoned,
 }
 
+/// What follows the end of a process.
+enum Next {
+    Again,
+    Dead {
+        failed: bool,
+    },
+    /// The agent ends.
+    Abandoned,
+}
+
 impl Runner {
     async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
         let mut attached = self.reattach();
@@ -184,11 +194,23 @@ impl Runner {
                 Ended::Killed => TaskExit::Killed,
                 Ended::Exit(exit) => exit,
             };
-            if !self.after(exit, &mut inbox).await {
-                break;
+            match self.after(exit, &mut inbox).await {
+                Next::Again => {}
+                Next::Abandoned => return,
+                Next::Dead { failed } => return self.finish(failed).await,
             }
         }
+    }
+
+    /// Out of the catalog, then dead. What the keeper holds of it the allocation gives up once this is written down.
+    async fn finish(&self, failed: bool) {
         self.shared.services.remove(&self.scope()).await;
+        self.change(|snapshot| {
+            snapshot.state.state = TaskRunState::Dead;
+            snapshot.state.failed |= failed;
+            snapshot.state.finished_at = now();
+            snapshot.ready = false;
+        });
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -242,8 +264,8 @@ impl Runner {
         }
     }
 
-    /// Decides what follows an end; false when the task is dead.
-    async fn after(&mut self, exit: TaskExit, inbox: &mut mpsc::Receiver<Command>) -> bool {
+    /// Decides what follows an end.
+    async fn after(&mut self, exit: TaskExit, inbox: &mut mpsc::Receiver<Command>) -> Next {
         let policy = self.policy();
         let job_type = self.setup.job.job_type;
         let mut tracker = self.snapshot().tracker;
@@ -252,8 +274,7 @@ impl Runner {
         if let Some((_, tell)) = self.inherit.take() {
             // A successor that does not come up is not tried again beside the old one.
             let _ = tell.send(Err("it ended before it was ready".to_owned()));
-            self.dead(false);
-            return false;
+            return Next::Dead { failed: false };
         }
         match decision {
             RestartDecision::Restart { delay, reason } => {
@@ -266,33 +287,29 @@ impl Runner {
                 });
                 self.pause(delay.to_std(), inbox).await
             }
-            RestartDecision::Finished | RestartDecision::Stopped => {
-                self.dead(false);
-                false
-            }
+            RestartDecision::Finished | RestartDecision::Stopped => Next::Dead { failed: false },
             RestartDecision::Failed { reason } => {
                 self.event(events::not_restarting(&reason));
-                self.dead(true);
-                false
+                Next::Dead { failed: true }
             }
         }
     }
 
-    /// Waits for the restart's delay; false when the task was killed meanwhile.
-    async fn pause(&mut self, delay: Duration, inbox: &mut mpsc::Receiver<Command>) -> bool {
+    /// Waits for the restart's delay.
+    async fn pause(&mut self, delay: Duration, inbox: &mut mpsc::Receiver<Command>) -> Next {
         let due = tokio::time::Instant::now() + delay;
         loop {
             let command = tokio::select! {
-                () = tokio::time::sleep_until(due) => return true,
+                () = tokio::time::sleep_until(due) => return Next::Again,
                 command = inbox.recv() => command,
             };
             match command {
-                None => return false,
+                None => return Next::Abandoned,
                 Some(Command::Kill { reason }) => {
                     self.killed(reason);
-                    return false;
+                    return Next::Dead { failed: false };
                 }
-                Some(Command::Restart { .. }) => return true,
+                Some(Command::Restart { .. }) => return Next::Again,
                 Some(Command::Unhealthy { .. }) => {}
                 Some(Command::Signal { done, .. }) => not_running(done),
                 Some(Command::Update(setup)) => self.update(*setup),
@@ -301,22 +318,12 @@ impl Runner {
         }
     }
 
-    /// Dead by request while no process ran.
+    /// Killed while no process ran.
     fn killed(&self, reason: Option<TaskEvent>) {
         if let Some(reason) = reason {
             self.event(reason);
         }
         self.event(events::new(event::KILLED, "Task successfully killed"));
-        self.dead(false);
-    }
-
-    fn dead(&self, failed: bool) {
-        self.change(|snapshot| {
-            snapshot.state.state = TaskRunState::Dead;
-            snapshot.state.failed |= failed;
-            snapshot.state.finished_at = now();
-            snapshot.ready = false;
-        });
     }
 
     fn update(&mut self, setup: Setup) {

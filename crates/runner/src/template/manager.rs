@@ -245,9 +245,8 @@ impl Worker {
             }
         };
         let first = !std::mem::replace(&mut self.ready, true);
-        if first {
-            self.report.send_replace(Progress::Ready(env.clone()));
-        }
+        // A restarted task reads its variables from here.
+        self.report.send_replace(Progress::Ready(env.clone()));
         let mut change = Change { env, ..Change::default() };
         let mut splay = Duration::ZERO;
         for wanted in pass.changed.iter().filter_map(|number| Some(&self.parts.get(*number)?.wanted)) {

@@ -2,9 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
 /// A test that returns at once, unless the binary was started in a role.
 #[test]
@@ -52,10 +56,24 @@ fn server() {
     .unwrap();
     socket.send(b"READY=1").unwrap();
     let name = std::env::var("SERVER_NAME").unwrap();
-    for stream in listener.incoming() {
-        let mut stream = stream.unwrap();
+    let action = SigAction::new(SigHandler::Handler(stop), SaFlags::empty(), SigSet::empty());
+    // SAFETY: the handler only stores to an atomic.
+    unsafe { sigaction(Signal::SIGINT, &action) }.unwrap();
+    listener.set_nonblocking(true).unwrap();
+    // Asked to end, it answers what it has accepted and accepts no more.
+    while !STOP.load(Ordering::SeqCst) {
+        let mut ready = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        let _ = poll(&mut ready, PollTimeout::from(20u8));
+        let Ok((mut stream, _)) = listener.accept() else { continue };
+        stream.set_nonblocking(false).unwrap();
         let mut byte = [0];
-        let _ = stream.read(&mut byte);
+        while stream.read(&mut byte).is_err_and(|error| error.kind() == std::io::ErrorKind::Interrupted) {}
         let _ = stream.write_all(name.as_bytes());
     }
+}
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn stop(_signal: nix::libc::c_int) {
+    STOP.store(true, Ordering::SeqCst);
 }

@@ -217,20 +217,19 @@ impl ServerLink for Server {
     }
 }
 
+/// By id: the service and the status of each of its checks.
+pub(crate) type Shelved = BTreeMap<String, (Registration, BTreeMap<String, String>)>;
+
 /// The catalog: services with the state of their checks.
 #[derive(Default)]
 pub(crate) struct Shelf {
-    pub(crate) services: watch::Sender<BTreeMap<String, (Registration, BTreeMap<String, String>)>>,
+    pub(crate) services: watch::Sender<Shelved>,
     /// Every status that any check was ever seen in, in order.
     pub(crate) history: Mutex<Vec<String>>,
 }
 
 impl Shelf {
-    pub(crate) async fn until(
-        &self,
-        what: &str,
-        so: impl Fn(&BTreeMap<String, (Registration, BTreeMap<String, String>)>) -> bool,
-    ) {
+    pub(crate) async fn until(&self, what: &str, so: impl Fn(&Shelved) -> bool) {
         let mut services = self.services.subscribe();
         let found = tokio::time::timeout(LIMIT, services.wait_for(|services| so(services))).await;
         assert!(found.is_ok(), "not within {LIMIT:?}: {what}\n{:#?}", self.services.borrow());
@@ -294,14 +293,9 @@ impl Catalog for Shelf {
 }
 
 /// Keys for templates.
+#[derive(Default)]
 pub(crate) struct Keys {
     values: watch::Sender<BTreeMap<String, String>>,
-}
-
-impl Default for Keys {
-    fn default() -> Self {
-        Self { values: watch::Sender::default() }
-    }
 }
 
 impl Keys {
