@@ -20,6 +20,8 @@ use crate::config::KeeperConfig;
 const CALLS_MAX: usize = 256;
 /// How long a call waits for a keeper that is away.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
+/// How long a keeper may take to end.
+const END_LIMIT: Duration = Duration::from_secs(15);
 /// Between two tries to connect.
 const RETRY: Duration = Duration::from_millis(200);
 
@@ -59,7 +61,7 @@ impl Keeper {
     pub(crate) fn connect(config: KeeperConfig) -> Self {
         let (calls, pending) = mpsc::channel(CALLS_MAX);
         let tasks = Arc::new(Tasks::default());
-        let connection = Connection { config, pending, tasks: tasks.clone(), open: HashMap::new(), next_id: 0 };
+        let connection = Connection { config, pending, tasks: tasks.clone(), open: HashMap::new(), next_id: 0, ending: false };
         tokio::spawn(connection.run());
         Self { calls, tasks }
     }
@@ -101,6 +103,18 @@ impl Keeper {
 
     pub(crate) async fn forget(&self, key: &str) -> Result<(), KeeperCallError> {
         self.call(Request::Forget { key: key.to_owned() }).await.map(|_| ())
+    }
+
+    /// Ends the keeper with everything it has; returns once it is gone. Nothing can be asked of it afterwards.
+    pub(crate) async fn end(&self) {
+        let ended = async {
+            if self.call(Request::Shutdown { end_tasks: true }).await.is_ok() {
+                self.calls.closed().await;
+            }
+        };
+        if tokio::time::timeout(END_LIMIT, ended).await.is_err() {
+            tracing::error!("the keeper has not ended within {END_LIMIT:?}");
+        }
     }
 
     async fn call(&self, request: Request) -> Result<Reply, KeeperCallError> {
@@ -176,6 +190,8 @@ struct Connection {
     tasks: Arc<Tasks>,
     open: HashMap<u64, oneshot::Sender<Result<Reply, KeeperCallError>>>,
     next_id: u64,
+    /// The keeper was told to end: it is not started again.
+    ending: bool,
 }
 
 impl Connection {
@@ -183,7 +199,11 @@ impl Connection {
         loop {
             match self.establish().await {
                 Ok(stream) => {
-                    if let Err(reason) = self.serve(stream).await {
+                    let served = self.serve(stream).await;
+                    if self.ending {
+                        return;
+                    }
+                    if let Err(reason) = served {
                         tracing::warn!(%reason, "the connection to the keeper broke");
                     } else {
                         return;
@@ -233,6 +253,7 @@ impl Connection {
                 pending = self.pending.recv() => {
                     let Some(Pending { request, answer }) = pending else { return Ok(()) };
                     self.next_id += 1;
+                    self.ending |= matches!(request, Request::Shutdown { end_tasks: true });
                     match encode(&Call { id: self.next_id, request }) {
                         Ok(frame) => {
                             self.open.insert(self.next_id, answer);

@@ -23,7 +23,7 @@ const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 pub enum Shutdown {
     /// Tasks go on and are taken up again by the next agent.
     Leave,
-    /// Every task is stopped in order, services are taken out of the catalog.
+    /// Every task is stopped in order, services are taken out of the catalog, the keeper ends.
     StopAll,
 }
 
@@ -133,7 +133,17 @@ impl ClientHandle {
                 tracing::error!("not every task ended within {STOP_LIMIT:?}");
             }
         }
+        // What a loop was about to tell is told here.
+        for task in &self.loops {
+            task.abort();
+        }
+        for (id, _) in self.shared.all() {
+            self.shared.mark_changed(&id);
+        }
         let _ = tokio::time::timeout(FAREWELL_LIMIT, talk::send(&self.shared)).await;
+        if how == Shutdown::StopAll {
+            self.shared.keeper.end().await;
+        }
     }
 
     async fn ask(
