@@ -61,7 +61,8 @@ impl Keeper {
     pub(crate) fn connect(config: KeeperConfig) -> Self {
         let (calls, pending) = mpsc::channel(CALLS_MAX);
         let tasks = Arc::new(Tasks::default());
-        let connection = Connection { config, pending, tasks: tasks.clone(), open: HashMap::new(), next_id: 0, ending: false };
+        let connection =
+            Connection { config, pending, tasks: tasks.clone(), open: HashMap::new(), next_id: 0, ending: false };
         tokio::spawn(connection.run());
         Self { calls, tasks }
     }

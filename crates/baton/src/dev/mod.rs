@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use baton_api::guard::Access;
 use baton_model::Job;
+use baton_model::node::Eligibility;
 use baton_runner::Shutdown;
 use baton_server::{Config, Heartbeat, RegisterRequest};
 use tokio::signal::unix::{SignalKind, signal};
@@ -84,6 +85,7 @@ pub async fn run(options: Options) -> Result<u8> {
 struct Dev {
     control: Control,
     nodes: Vec<RunningNode>,
+    events: tokio::task::JoinHandle<()>,
 }
 
 impl Dev {
@@ -127,18 +129,24 @@ impl Dev {
             nodes.push(running);
         }
         tell(options, jobs, &control, &nodes, &catalog_address, dir)?;
-        tokio::spawn(events::tell(control.server.clone()));
+        let events = tokio::spawn(events::tell(control.server.clone()));
         for job in jobs {
             let request = RegisterRequest { job: job.clone(), ..RegisterRequest::default() };
             control.server.register_job(request).await.with_context(|| format!("job {}", job.id))?;
         }
-        Ok(Self { control, nodes })
+        Ok(Self { control, nodes, events })
     }
 
     async fn stop(self, keeps: bool) {
+        self.events.abort();
         let how = if keeps { Shutdown::Leave } else { Shutdown::StopAll };
         for node in &self.nodes {
             self.control.clients.remove(&node.node.id);
+            if how == Shutdown::StopAll {
+                // What is stopped here is not to be placed again.
+                let (id, eligibility) = (node.node.id.clone(), Eligibility::Ineligible);
+                let _ = self.control.server.set_eligibility(id, eligibility).await;
+            }
         }
         futures::future::join_all(self.nodes.into_iter().map(|node| node.stop(how))).await;
         self.control.stop().await;
