@@ -18,7 +18,7 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let argv = cli::argv::normalise(std::env::args_os());
-    let command = match cli::Cli::try_parse_from(argv) {
+    let command = match verbs::Cli::try_parse_from(argv) {
         Ok(parsed) => parsed.command,
         Err(error) => {
             let _ = error.print();

@@ -123,11 +123,6 @@ impl Api {
     }
 }
 
-/// `not found` answers of [`Api`] calls.
-pub fn is_not_found(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == StatusCode::NOT_FOUND)
-}
-
 /// A path segment: job ids may contain slashes.
 pub fn segment(text: &str) -> String {
     let keep = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');

@@ -1,4 +1,4 @@
-//! What the verbs share: the command tree, the API client, tables and times.
+//! What the verbs share: the API client, tables, times, reading job files. Knows no verb.
 
 pub mod api;
 pub mod argv;
@@ -10,17 +10,7 @@ pub mod resolve;
 pub mod table;
 pub mod times;
 
-use clap::{Args, Parser};
-
-use crate::verbs;
-
-/// Jobs, services, proxy and failover of a small edge, in one binary.
-#[derive(Debug, Parser)]
-#[command(name = "baton", version, disable_help_subcommand = false, propagate_version = false)]
-pub struct Cli {
-    #[command(subcommand)]
-    pub command: verbs::Command,
-}
+use clap::Args;
 
 /// Options of every verb that talks to an agent.
 #[derive(Debug, Clone, Args)]

@@ -13,4 +13,4 @@ mod sources;
 mod startup;
 
 pub use runtime::run;
-pub use startup::{Refused, Start};
+pub use startup::Start;

@@ -42,10 +42,6 @@ impl Start {
         Self { args, env, file }
     }
 
-    pub fn file(&self) -> Option<&str> {
-        self.file.as_deref()
-    }
-
     /// The environment, for templates in dynamic files.
     pub fn environment(&self) -> BTreeMap<String, String> {
         self.env.iter().cloned().collect()

@@ -12,7 +12,7 @@ pub struct Completion {
 impl Completion {
     pub fn run(self) -> Result<u8> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut crate::cli::Cli::command(), "baton", &mut script);
+        clap_complete::generate(self.shell, &mut crate::verbs::Cli::command(), "baton", &mut script);
         crate::cli::outln(String::from_utf8(script)?.trim_end())?;
         Ok(0)
     }

@@ -12,7 +12,7 @@ pub struct Man {
 
 impl Man {
     pub fn run(self) -> Result<u8> {
-        let mut command = crate::cli::Cli::command();
+        let mut command = crate::verbs::Cli::command();
         command.build();
         let mut name = "baton".to_owned();
         for verb in &self.verb {

@@ -18,7 +18,15 @@ pub mod system;
 pub mod whoami;
 
 use anyhow::Result;
-use clap::Subcommand;
+use clap::{Parser, Subcommand};
+
+/// Jobs, services, proxy and failover of a small edge, in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "baton", version, disable_help_subcommand = false, propagate_version = false)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
