@@ -409,7 +409,11 @@ impl Runner {
 
     /// Begins what is next, ends what must not go on.
     async fn advance(&mut self) {
-        if self.ended {
+        // A task that died while taking over may be begun again: what it tells is heard first.
+        let dead = |name: &String| {
+            self.tasks.get(name).is_some_and(|task| task.snapshot.borrow().state.state == TaskRunState::Dead)
+        };
+        if self.ended || self.successions.iter().any(|(name, _)| dead(name)) {
             return;
         }
         if self.alloc.server_terminal() {

@@ -43,6 +43,7 @@ fn server() {
             TcpListener::bind(("127.0.0.1", std::env::var("SERVER_PORT").unwrap().parse::<u16>().unwrap())).unwrap()
         }
     };
+    println!("port {}", listener.local_addr().unwrap().port());
     let socket = UnixDatagram::unbound().unwrap();
     socket.connect(std::env::var_os("NOTIFY_SOCKET").unwrap()).unwrap();
     let fds = [listener.as_raw_fd()];

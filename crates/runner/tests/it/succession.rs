@@ -1,25 +1,30 @@
 //! A successor takes the sockets over beside the old allocation.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 
 use baton_model::AllocClientStatus::{Complete, Running};
 use baton_model::{Allocation, JobType};
 
 use crate::world::{World, alloc, shell};
 
-fn server(id: &str, port: u16, extra: &[(&str, &str)]) -> Allocation {
+fn server(id: &str, port: u16) -> Allocation {
     let mut task = shell("t", "");
     let program = std::env::current_exe().unwrap().display().to_string();
     task.config.insert("command".into(), program.into());
     task.config.insert("args".into(), serde_json::json!(["--exact", "roles::role", "--nocapture"]));
     let own = [("BATON_TEST_ROLE", "server"), ("SERVER_NAME", id), ("SERVER_PORT", &port.to_string())];
-    task.env = own.iter().chain(extra).map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    task.env = own.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     alloc(id, JobType::Service, vec![task])
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// Starts the first server and waits until it can hand over; its port.
+async fn old(world: &World) -> u16 {
+    world.server.want(server("old", 0));
+    world.server.until("old", "it can hand over", |alloc| alloc.handover).await;
+    let line = |text: &str| text.lines().find_map(|line| line.strip_prefix("port ")?.parse().ok());
+    let text = world.logs_until("old", "t", |text| line(text).is_some()).await;
+    line(&text).unwrap()
 }
 
 fn ask(port: u16) -> String {
@@ -33,11 +38,9 @@ fn ask(port: u16) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_connection_is_refused_while_the_successor_takes_over() {
     let world = World::new().await;
-    let port = free_port();
-    world.server.want(server("old", port, &[]));
-    world.server.until("old", "it can hand over", |alloc| alloc.handover).await;
+    let port = old(&world).await;
     assert_eq!(ask(port), "old");
-    let mut new = server("new", port, &[]);
+    let mut new = server("new", port);
     new.previous_allocation = "old".into();
     new.succeeds = "old".into();
     world.server.want(new);
@@ -58,11 +61,9 @@ async fn no_connection_is_refused_while_the_successor_takes_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_successor_that_fails_is_tried_again_after_the_old_one_was_stopped() {
     let world = World::new().await;
-    let port = free_port();
-    world.server.want(server("old", port, &[]));
-    world.server.until("old", "it can hand over", |alloc| alloc.handover).await;
+    let port = old(&world).await;
     // A program that cannot take over: it exits when given sockets, and binds its own when not.
-    let mut new = server("new", port, &[]);
+    let mut new = server("new", port);
     crate::world::edit_group(&mut new, |group| {
         let task = &mut group.tasks[0];
         let program = task.config["command"].as_str().unwrap().to_owned();
