@@ -4,7 +4,7 @@
 //! choice open: nodes, port numbers, names, deployments, later evaluations, and the reasons why something finds no place. The
 //! same snapshot always gives the same plan. Around it stand further pure cores that others drive: [`deployment`] watches a
 //! roll-out, [`drain`] empties nodes, [`explain`] says what each node thinks of a group, [`effect`] what a plan makes of the
-//! allocations, [`check`] whether it keeps the rules, [`periodic`] when a job starts next; [`restart`] and [`health`] are used
+//! allocations, [`check`] whether it keeps the rules; [`restart`] and [`health`] are used
 //! by the runner.
 //!
 //! Nothing here reads a clock, draws a random number or does I/O: time, ids and randomness are arguments.
@@ -19,7 +19,6 @@ mod feasible;
 mod fit;
 pub mod health;
 mod ledger;
-pub mod periodic;
 mod place;
 mod planner;
 pub mod ports;
