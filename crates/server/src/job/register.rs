@@ -1,6 +1,6 @@
 //! Registering a job: a new version when its specification changed, an evaluation in any case.
 
-use baton_jobspec::add_implicit_constraints;
+use baton_jobspec::{add_implicit_constraints, canonicalize_for_server};
 use baton_model::Job;
 use baton_model::eval::trigger;
 
@@ -59,6 +59,7 @@ pub(crate) fn prepare(state: &State, job: &mut Job, region: &str) -> Result<(), 
             return Err(ServerError::invalid("cannot change between a periodic, a parameterized and an ordinary job"));
         }
     }
+    canonicalize_for_server(job);
     add_implicit_constraints(job);
     Ok(())
 }
