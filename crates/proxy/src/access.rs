@@ -30,6 +30,10 @@ pub struct AccessEntry<'a> {
     pub server: Option<&'a str>,
     /// From the head's arrival to the last byte.
     pub duration: Duration,
+    /// `Referer` as sent.
+    pub referer: Option<&'a str>,
+    /// `User-Agent` as sent.
+    pub user_agent: Option<&'a str>,
 }
 
 /// Receives finished requests. Called on the data path: it must not block (queue, and drop aloud when full).

@@ -3,6 +3,7 @@
 use crate::message::Fields;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -114,20 +115,42 @@ pub fn trailer_frame(fields: Fields<'static>) -> Frame<Bytes> {
     Frame::trailers(fields.into_map())
 }
 
-/// A body that counts as running at a server until it is dropped.
-pub fn counted(body: Body, in_flight: crate::balance::InFlight) -> Body {
+/// Frames that were read already, then the rest of their body.
+pub fn joined(first: VecDeque<Result<Frame<Bytes>, BodyError>>, rest: Body) -> Body {
+    if first.is_empty() { rest } else { Body::stream(Joined { first, rest }) }
+}
+
+struct Joined {
+    first: VecDeque<Result<Frame<Bytes>, BodyError>>,
+    rest: Body,
+}
+
+impl http_body::Body for Joined {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.first.pop_front() {
+            Some(frame) => Poll::Ready(Some(frame)),
+            None => Pin::new(&mut self.rest).poll_frame(cx),
+        }
+    }
+}
+
+/// A body that keeps something until it was read or is dropped; one in memory lets go of it at once.
+pub fn holding<T: Unpin + 'static>(body: Body, held: T) -> Body {
     match body {
-        Body::Stream(inner) => Body::stream(Counted { inner, _in_flight: in_flight }),
+        Body::Stream(inner) => Body::stream(Holding { inner, _held: held }),
         other => other,
     }
 }
 
-struct Counted {
+struct Holding<T> {
     inner: BoxedBody,
-    _in_flight: crate::balance::InFlight,
+    _held: T,
 }
 
-impl http_body::Body for Counted {
+impl<T: Unpin> http_body::Body for Holding<T> {
     type Data = Bytes;
     type Error = BodyError;
 

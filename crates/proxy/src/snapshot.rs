@@ -223,9 +223,8 @@ impl Snapshot {
         let mut closed = route.closed.is_some();
         let mut layers = Vec::with_capacity(route.middlewares.len());
         for named in &route.middlewares {
-            let known = [&self.middlewares, &previous.middlewares]
-                .into_iter()
-                .find_map(|map| map.get(&named.name).filter(|(old, _)| old == named));
+            let kept = previous.middlewares.get(&named.name).filter(|_| !middleware::reads_files(&named.config));
+            let known = [self.middlewares.get(&named.name), kept].into_iter().flatten().find(|(old, _)| old == named);
             let layer = match known {
                 Some((_, layer)) => layer.clone(),
                 None => match middleware::build(&named.name, &named.config) {

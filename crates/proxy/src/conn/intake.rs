@@ -73,6 +73,8 @@ pub struct Draft {
     host: String,
     target: String,
     version: Version,
+    referer: Option<String>,
+    user_agent: Option<String>,
     started: Instant,
 }
 
@@ -84,6 +86,8 @@ impl Draft {
             host: head.host.to_string(),
             target: head.target().into_owned(),
             version: head.version,
+            referer: head.fields.get_str("referer").map(str::to_owned),
+            user_agent: head.fields.get_str("user-agent").map(str::to_owned),
             started: Instant::now(),
         }
     }
@@ -110,6 +114,8 @@ impl Draft {
             service: plan.map(|plan| &*plan.service.name),
             server,
             duration: self.started.elapsed(),
+            referer: self.referer.as_deref(),
+            user_agent: self.user_agent.as_deref(),
         });
     }
 }

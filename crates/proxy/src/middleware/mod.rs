@@ -10,12 +10,18 @@
 //! State of a middleware (buckets, breakers) lives in the value that [`build`] returns. It is shared by all cores and
 //! kept over a reload as long as name and configuration stay the same.
 
+mod basic_auth;
+mod buckets;
+mod compress;
 mod forwarding;
 mod headers;
+mod in_flight;
 mod ip_allow_list;
 mod path;
+mod rate_limit;
 mod redirect;
 mod retry;
+mod source;
 
 use crate::balance::Server;
 use crate::body::Body;
@@ -160,6 +166,11 @@ impl<'a> Next<'a> {
     }
 }
 
+/// Whether a middleware depends on more than its configuration, so that a reload has to build it again.
+pub fn reads_files(kind: &config::Middleware) -> bool {
+    matches!(kind, config::Middleware::BasicAuth(options) if !options.users_file.is_empty())
+}
+
 /// Builds a middleware from its configuration. `Err` says why the kind cannot work; its routes are then closed.
 pub fn build(name: &str, kind: &config::Middleware) -> Result<Layer, String> {
     use config::Middleware as Kind;
@@ -175,6 +186,10 @@ pub fn build(name: &str, kind: &config::Middleware) -> Result<Layer, String> {
         Kind::Headers(options) => Layer::Head(Arc::new(headers::Headers::new(options)?)),
         Kind::RedirectScheme(options) => Layer::Head(Arc::new(redirect::RedirectScheme::new(options))),
         Kind::RedirectRegex(options) => Layer::Head(Arc::new(redirect::RedirectRegex::new(options)?)),
+        Kind::BasicAuth(options) => Layer::Full(Arc::new(basic_auth::BasicAuth::new(options)?)),
+        Kind::Compress(options) => Layer::Full(Arc::new(compress::Compress::new(options)?)),
+        Kind::RateLimit(options) => Layer::Head(Arc::new(rate_limit::RateLimit::new(options)?)),
+        Kind::InFlightReq(options) => Layer::Full(Arc::new(in_flight::InFlightReq::new(options)?)),
         Kind::Retry(options) => Layer::Full(Arc::new(retry::Retry::new(options))),
         other => return Err(format!("middleware {name}: the kind {} is not implemented", other.key())),
     })

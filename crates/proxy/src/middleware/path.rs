@@ -17,7 +17,7 @@ pub(super) struct AddPrefix(String);
 
 impl AddPrefix {
     pub(super) fn new(options: &config::AddPrefix) -> Self {
-        Self(with_slash(options.prefix.trim_end_matches('/')))
+        Self(options.prefix.trim_end_matches('/').to_owned())
     }
 }
 
@@ -124,4 +124,95 @@ fn with_slash(path: &str) -> String {
 /// Compiles an expression, which is Go's syntax as far as both agree.
 pub(super) fn expression(text: &str) -> Result<Regex, String> {
     Regex::new(text).map_err(|error| format!("regular expression {text:?}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Peer;
+    use crate::message::{Fields, Version};
+    use std::rc::Rc;
+
+    /// Path after the filter, and the two fields that tell what it was.
+    fn edited(filter: &dyn HeadFilter, path: &'static str) -> (String, Option<String>, Option<String>) {
+        let address = "127.0.0.1:1".parse().unwrap();
+        let peer = Peer {
+            address,
+            local: address,
+            ip_text: "127.0.0.1".into(),
+            tls: None,
+            entry_point: 0,
+            trusted: false,
+            append_forwarded_for: false,
+        };
+        let mut head = RequestHead {
+            method: "GET".into(),
+            path: path.into(),
+            query: Some("q=1".into()),
+            host: "a.test".into(),
+            version: Version::Http11,
+            fields: Fields::default(),
+        };
+        assert!(matches!(filter.request(&mut head, &mut Info::new(Rc::new(peer), false)), Flow::Continue));
+        assert_eq!(head.query.as_deref(), Some("q=1"));
+        let field = |name| head.fields.get_str(name).map(str::to_owned);
+        (head.path.to_string(), field("x-forwarded-prefix"), field("x-replaced-path"))
+    }
+
+    fn only(path: &str) -> (String, Option<String>, Option<String>) {
+        (path.to_owned(), None, None)
+    }
+
+    fn stripped(path: &str, prefix: &str) -> (String, Option<String>, Option<String>) {
+        (path.to_owned(), Some(prefix.to_owned()), None)
+    }
+
+    fn replaced(path: &str, before: &str) -> (String, Option<String>, Option<String>) {
+        (path.to_owned(), None, Some(before.to_owned()))
+    }
+
+    #[test]
+    fn prefixes_are_added() {
+        let add = |prefix: &str| AddPrefix::new(&config::AddPrefix { prefix: prefix.into() });
+        assert_eq!(edited(&add("/api"), "/x"), only("/api/x"));
+        assert_eq!(edited(&add("api/"), "/"), only("/api/"));
+        assert_eq!(edited(&add("/"), "/x"), only("/x"));
+        assert_eq!(edited(&add("/a"), "/x%2Fy"), only("/a/x%2Fy"));
+    }
+
+    #[test]
+    fn the_first_prefix_listed_is_stripped() {
+        let strip = StripPrefix::new(&config::StripPrefix {
+            prefixes: vec!["/api/v1".into(), "/api".into()],
+            ..config::StripPrefix::default()
+        });
+        assert_eq!(edited(&strip, "/api/v1/x"), stripped("/x", "/api/v1"));
+        assert_eq!(edited(&strip, "/api/v2"), stripped("/v2", "/api"));
+        assert_eq!(edited(&strip, "/api"), stripped("/", "/api"));
+        assert_eq!(edited(&strip, "/x/api"), only("/x/api"));
+    }
+
+    #[test]
+    fn expressions_strip_at_the_start_only() {
+        let strip =
+            StripPrefixRegex::new(&config::StripPrefixRegex { regex: vec!["/u/[0-9]+".into(), "/[a-z]*x".into()] })
+                .unwrap();
+        assert_eq!(edited(&strip, "/u/12/x"), stripped("/x", "/u/12"));
+        assert_eq!(edited(&strip, "/abx"), stripped("/", "/abx"));
+        assert_eq!(edited(&strip, "/y/u/12"), only("/y/u/12"));
+        assert!(StripPrefixRegex::new(&config::StripPrefixRegex { regex: vec!["(".into()] }).is_err());
+    }
+
+    #[test]
+    fn replacing_tells_the_path_before() {
+        let replace = ReplacePath::new(&config::ReplacePath { path: "/const".into() });
+        assert_eq!(edited(&replace, "/a"), replaced("/const", "/a"));
+        let regex = |regex: &str, replacement: &str| {
+            ReplacePathRegex::new(&config::ReplacePathRegex { regex: regex.into(), replacement: replacement.into() })
+                .unwrap()
+        };
+        assert_eq!(edited(&regex("^/a/(.*)", "/b/$1"), "/a/zz"), replaced("/b/zz", "/a/zz"));
+        assert_eq!(edited(&regex("^/a/(.*)", "b/${1}_x"), "/a/zz"), replaced("/b/zz_x", "/a/zz"));
+        assert_eq!(edited(&regex("^/a/(.*)", "/b/$1"), "/c"), only("/c"));
+    }
 }

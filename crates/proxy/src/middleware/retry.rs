@@ -4,7 +4,7 @@
 //! with a body small enough to keep.
 
 use super::{Failure, LocalFuture, Middleware, Next, Request, Response};
-use crate::body::{Body, BodyError, BoxedBody};
+use crate::body::{Body, BodyError, joined};
 use crate::limits::RETRY_BODY_BYTES;
 use baton_routing::config;
 use bytes::{Bytes, BytesMut};
@@ -100,38 +100,14 @@ async fn keep(mut body: Body, limit: usize) -> Result<(Option<Bytes>, Body), Bod
         match frame?.into_data() {
             Ok(data) => bytes.extend_from_slice(&data),
             Err(trailers) => {
-                return Ok((
-                    None,
-                    Body::stream(Rejoined { first: vec![trailers, Frame::data(bytes.freeze())], rest: Box::pin(body) }),
-                ));
+                return Ok((None, joined([Ok(Frame::data(bytes.freeze())), Ok(trailers)].into(), body)));
             }
         }
         if bytes.len() > limit {
-            return Ok((
-                None,
-                Body::stream(Rejoined { first: vec![Frame::data(bytes.freeze())], rest: Box::pin(body) }),
-            ));
+            return Ok((None, joined([Ok(Frame::data(bytes.freeze()))].into(), body)));
         }
     }
     Ok((Some(bytes.freeze()), Body::Empty))
-}
-
-/// Frames that were read already, last first, then the rest of their body.
-struct Rejoined {
-    first: Vec<Frame<Bytes>>,
-    rest: BoxedBody,
-}
-
-impl http_body::Body for Rejoined {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match self.first.pop() {
-            Some(frame) => Poll::Ready(Some(Ok(frame))),
-            None => self.rest.as_mut().poll_frame(cx),
-        }
-    }
 }
 
 /// A body lent to one try; a try that sent nothing of it leaves it whole for the next.

@@ -24,6 +24,7 @@ pub struct Certificates {
     /// By the domain after `*.`.
     wildcards: HashMap<Box<str>, Arc<CertifiedKey>>,
     default: Option<Arc<CertifiedKey>>,
+    configured: Vec<Arc<CertifiedKey>>,
     /// Made here, kept over reloads.
     generated: Option<Arc<CertifiedKey>>,
 }
@@ -47,11 +48,13 @@ impl Certificates {
         for certificate in &tls.certificates {
             if let Some((key, names)) = load(certificate) {
                 set.insert(&key, names);
+                set.configured.push(key);
             }
         }
         let configured = tls.stores.get("default").and_then(|store| store.default_certificate.as_ref());
         set.default = configured.and_then(&mut load).map(|(key, names)| {
             set.insert(&key, names);
+            set.configured.push(key.clone());
             key
         });
         if set.default.is_none() {
@@ -79,6 +82,11 @@ impl Certificates {
 
     fn find(&self, name: &str) -> Option<&Arc<CertifiedKey>> {
         self.exact.get(name).or_else(|| self.wildcards.get(name.split_once('.')?.1))
+    }
+
+    /// The certificates that were configured and could be loaded, in this order.
+    pub fn configured(&self) -> &[Arc<CertifiedKey>] {
+        &self.configured
     }
 
     /// Whether a configured certificate covers a lower-case name.

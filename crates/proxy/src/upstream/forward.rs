@@ -120,7 +120,7 @@ async fn over_h2(
     if let Some(length) = length {
         response.head.fields.push(http::header::CONTENT_LENGTH, length);
     }
-    response.body = crate::body::counted(response.body, in_flight);
+    response.body = crate::body::holding(response.body, in_flight);
     Ok(response)
 }
 

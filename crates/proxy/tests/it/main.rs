@@ -1,9 +1,13 @@
 //! The engine on loopback sockets, against scripted servers and clients that speak raw bytes.
 
+mod basic_auth;
+mod compress;
 mod drain;
 mod framing;
 mod http2;
+mod limits;
 mod middlewares;
+mod paths;
 mod relaying;
 mod reload;
 mod support;
