@@ -13,6 +13,8 @@
 mod basic_auth;
 mod buckets;
 mod compress;
+mod errors;
+mod forward_auth;
 mod forwarding;
 mod headers;
 mod in_flight;
@@ -190,6 +192,8 @@ pub fn build(name: &str, kind: &config::Middleware) -> Result<Layer, String> {
         Kind::Compress(options) => Layer::Full(Arc::new(compress::Compress::new(options)?)),
         Kind::RateLimit(options) => Layer::Head(Arc::new(rate_limit::RateLimit::new(options)?)),
         Kind::InFlightReq(options) => Layer::Full(Arc::new(in_flight::InFlightReq::new(options)?)),
+        Kind::Errors(options) => Layer::Full(Arc::new(errors::Errors::new(options)?)),
+        Kind::ForwardAuth(options) => Layer::Full(Arc::new(forward_auth::ForwardAuth::new(name, options)?)),
         Kind::Retry(options) => Layer::Full(Arc::new(retry::Retry::new(options))),
         other => return Err(format!("middleware {name}: the kind {} is not implemented", other.key())),
     })

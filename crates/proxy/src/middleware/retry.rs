@@ -131,7 +131,7 @@ impl http_body::Body for Borrowed {
 }
 
 /// `502` or `500-599`.
-fn range(text: &str) -> Option<RangeInclusive<u16>> {
+pub(super) fn range(text: &str) -> Option<RangeInclusive<u16>> {
     let (from, to) = text.split_once('-').unwrap_or((text, text));
     Some(from.trim().parse().ok()?..=to.trim().parse().ok()?)
 }

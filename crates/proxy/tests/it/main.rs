@@ -2,6 +2,7 @@
 
 mod basic_auth;
 mod compress;
+mod detours;
 mod drain;
 mod framing;
 mod http2;
