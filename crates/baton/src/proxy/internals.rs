@@ -1,8 +1,8 @@
-//! `api@internal` and `dashboard@internal`: what the proxy says about itself.
+//! `api@internal`, `dashboard@internal`, `prometheus@internal`: what the proxy says about itself; and `noop@internal`.
 //!
 //! Both look at a [`View`], replaced whenever a configuration is applied; a request sees one picture.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwapOption;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION};
@@ -13,13 +13,18 @@ use baton_proxy::middleware::{LocalFuture, Request, Response};
 use baton_proxy::service::{InternalService, Kind};
 use baton_proxy::snapshot::{Internals, Snapshot};
 use baton_routing::config::Internal;
-use baton_traefik::api::{ApiResponse, RuntimeView, handle};
+use baton_traefik::api::{ApiResponse, CertificateInfo, RuntimeView, handle};
 use baton_traefik::static_config::StaticConfig;
+
+use super::observe::{Metrics, Now, certificates};
 
 /// The dashboard: one page that reads the API.
 const PAGE: &str = include_str!("dashboard.html");
+/// Prometheus' text exposition format.
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The page may talk to its own origin only.
-const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
+const PAGE_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'";
 
 /// What there is to see.
 #[derive(Default)]
@@ -29,14 +34,25 @@ struct Shown {
     fixed: StaticConfig,
     snapshot: Arc<Snapshot>,
     start_date: String,
+    certificates: Vec<CertificateInfo>,
+    engine: Weak<EngineHandle>,
 }
 
 impl View {
     /// Shows what the engine serves now.
-    pub fn show(&self, fixed: &StaticConfig, engine: &EngineHandle) {
+    pub fn show(&self, fixed: &StaticConfig, engine: &Arc<EngineHandle>) {
         let earlier = self.0.load();
-        let start_date = earlier.as_ref().map_or_else(|| jiff::Timestamp::now().to_string(), |shown| shown.start_date.clone());
-        self.0.store(Some(Arc::new(Shown { fixed: fixed.clone(), snapshot: engine.snapshot(), start_date })));
+        let start_date =
+            earlier.as_ref().map_or_else(|| jiff::Timestamp::now().to_string(), |shown| shown.start_date.clone());
+        let (snapshot, now) = (engine.snapshot(), jiff::Timestamp::now());
+        let configured = snapshot.tls.certificates.configured().iter();
+        self.0.store(Some(Arc::new(Shown {
+            fixed: fixed.clone(),
+            start_date,
+            certificates: configured.filter_map(|key| certificates::describe(key, now)).collect(),
+            engine: Arc::downgrade(engine),
+            snapshot,
+        })));
     }
 
     /// Shows nothing any more.
@@ -46,9 +62,48 @@ impl View {
 }
 
 /// The services, for the engine.
-pub fn all(view: &Arc<View>) -> Internals {
+pub fn all(view: &Arc<View>, metrics: Option<&Arc<Metrics>>) -> Internals {
     let api: Arc<dyn InternalService> = Arc::new(Api(Arc::clone(view)));
-    Internals::from([(Internal::Api, Arc::clone(&api)), (Internal::Dashboard, api)])
+    let mut all = Internals::from([
+        (Internal::Api, Arc::clone(&api)),
+        (Internal::Dashboard, api),
+        (Internal::Noop, Arc::new(Noop)),
+    ]);
+    if let Some(metrics) = metrics {
+        all.insert(Internal::Prometheus, Arc::new(Page { view: Arc::clone(view), metrics: Arc::clone(metrics) }));
+    }
+    all
+}
+
+/// Stands behind routers whose middlewares answer everything; what comes through gets the teapot's answer, as in Traefik.
+struct Noop;
+
+impl InternalService for Noop {
+    fn handle<'a>(&'a self, _: Request) -> LocalFuture<'a, Response> {
+        Box::pin(async { Response::status(418) })
+    }
+}
+
+/// The metrics.
+struct Page {
+    view: Arc<View>,
+    metrics: Arc<Metrics>,
+}
+
+impl InternalService for Page {
+    fn handle<'a>(&'a self, _: Request) -> LocalFuture<'a, Response> {
+        Box::pin(async move {
+            let Some(shown) = self.view.0.load_full() else { return Response::status(503) };
+            let now = Now {
+                traffic: shown.engine.upgrade().map(|engine| engine.traffic()),
+                snapshot: &shown.snapshot,
+                certificates: &shown.certificates,
+            };
+            let mut fields = Fields::with_capacity(1);
+            fields.push(CONTENT_TYPE, METRICS_TYPE);
+            Response::new(200, fields, Body::from(bytes::Bytes::from(self.metrics.page(&now))))
+        })
+    }
 }
 
 /// Serves the API, the dashboard's page, and the way from one to the other; in Traefik too both services do all of it.
@@ -84,7 +139,7 @@ impl Shown {
             fixed: &self.fixed,
             report: &self.snapshot.table.report,
             server_up: &up,
-            certificates: &[],
+            certificates: &self.certificates,
         };
         handle(method, path, query, &view)
     }

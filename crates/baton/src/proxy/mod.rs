@@ -8,9 +8,15 @@
 //! version and no other file's; sockets are stored with the supervisor before the process calls itself ready.
 
 mod internals;
+mod observe;
 mod runtime;
 mod sources;
 mod startup;
 
+use baton_routing::Implemented;
+
 pub use runtime::run;
 pub use startup::Start;
+
+/// What can be served: kinds of services by name, kinds of middlewares as far as the proxy builds them.
+pub const IMPLEMENTED: Implemented = Implemented { services: &["loadbalancer", "weighted", "internal"], ..Implemented::ALL };

@@ -7,10 +7,11 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use baton_net::activation::Inherited;
 use baton_net::notify::Supervisor;
+use baton_proxy::access::AccessLog;
 use baton_proxy::providers::catalog::{Catalog, Picture};
 use baton_proxy::providers::files::{Files, Watch};
 use baton_proxy::{DrainPlan, Engine, EngineConfig, EngineHandle};
-use baton_routing::{Implemented, Problem, RouteTable, Severity, compile};
+use baton_routing::{Problem, RouteTable, Severity, compile};
 use baton_traefik::static_config::Loaded;
 use std::os::fd::AsFd as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,6 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::internals::{self, View};
+use super::observe::Observers;
 use super::sources::{Sources, saved};
 use super::startup::{Start, log};
 
@@ -37,8 +39,10 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
     catalog.first(&mut sources).await;
 
     let view = Arc::new(View::default());
+    let observers = Arc::new(Observers::new(&sources.fixed)?);
     let config = EngineConfig {
-        internals: internals::all(&view),
+        internals: internals::all(&view, observers.metrics()),
+        access_log: (!observers.is_idle()).then(|| Arc::clone(&observers) as Arc<dyn AccessLog>),
         inherited,
         bind_host: std::env::var("BATON_BIND_ADDRESS").ok().filter(|host| !host.is_empty()),
         ping_terminating_status: sources.fixed.ping.as_ref().map_or(503, |ping| ping.terminating_status_code),
@@ -47,6 +51,7 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
     let (engine, problems) = Engine::start(config)?;
     let engine = Arc::new(engine);
     tell(&engine.snapshot().table.problems, &problems);
+    observers.applied(&engine.snapshot().table);
     view.show(&sources.fixed, &engine);
     for (name, address) in engine.bound() {
         tracing::info!(entry_point = name, %address, "listening");
@@ -69,18 +74,23 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
                     files.read_into(&mut sources);
                     catalog.follow(&sources)?;
                 }
+                Caught::Reopen => {
+                    observers.reopen();
+                    continue;
+                }
                 Caught::Other => continue,
             },
         }
-        apply(&engine, &sources, &view, &supervisor);
+        if apply(&engine, &sources, &view, &supervisor) {
+            observers.applied(&engine.snapshot().table);
+        }
     }
     tracing::info!("stopping");
     supervisor.stopping()?;
     drop((files, catalog));
     view.clear();
     let plan = DrainPlan::of(&engine.snapshot().table);
-    let Some(engine) = Arc::into_inner(engine) else { anyhow::bail!("the engine is still in use") };
-    let drained = engine.shutdown(plan).await?;
+    let drained = alone(engine).await.shutdown(plan).await?;
     if drained.cut > 0 {
         tracing::warn!(connections = drained.cut, "cut connections that did not end in time");
     }
@@ -88,11 +98,22 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
 }
 
 fn table(sources: &Sources) -> Arc<RouteTable> {
-    Arc::new(compile(&sources.config(), &Implemented::ALL))
+    Arc::new(compile(&sources.config(), &super::IMPLEMENTED))
 }
 
-/// Serves what the sources say now; if that cannot be, everything stays as it is.
-fn apply(engine: &Arc<EngineHandle>, sources: &Sources, view: &View, supervisor: &Supervisor) {
+/// The engine, once nobody looks at its numbers any more.
+async fn alone(mut engine: Arc<EngineHandle>) -> EngineHandle {
+    loop {
+        match Arc::try_unwrap(engine) {
+            Ok(engine) => return engine,
+            Err(shared) => engine = shared,
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Serves what the sources say now, and says so; if that cannot be, everything stays as it is.
+fn apply(engine: &Arc<EngineHandle>, sources: &Sources, view: &View, supervisor: &Supervisor) -> bool {
     let table = table(sources);
     match engine.apply(table) {
         Ok(problems) => {
@@ -102,8 +123,12 @@ fn apply(engine: &Arc<EngineHandle>, sources: &Sources, view: &View, supervisor:
                 tracing::warn!(%error, "new sockets cannot be stored for a successor");
             }
             tracing::info!(routes = engine.snapshot().table.routes.len(), "configuration applied");
+            true
         }
-        Err(error) => tracing::error!(%error, "the new configuration cannot be used; the old one stays"),
+        Err(error) => {
+            tracing::error!(%error, "the new configuration cannot be used; the old one stays");
+            false
+        }
     }
 }
 
@@ -221,7 +246,9 @@ impl CatalogSource {
                 sources.take_catalog(&picture);
                 self.save(&picture);
             }
-            Err(_) => tracing::warn!("the catalog has not answered within {FIRST_CATALOG:?}; starting without news from it"),
+            Err(_) => {
+                tracing::warn!("the catalog has not answered within {FIRST_CATALOG:?}; starting without news from it")
+            }
         }
     }
 
@@ -262,6 +289,8 @@ struct Signals {
 enum Caught {
     Stop,
     Reload,
+    /// The access log was moved away.
+    Reopen,
     Other,
 }
 
@@ -281,7 +310,7 @@ impl Signals {
             _ = self.terminate.recv() => Caught::Stop,
             _ = self.interrupt.recv() => Caught::Stop,
             _ = self.hangup.recv() => Caught::Reload,
-            _ = self.user1.recv() => Caught::Other,
+            _ = self.user1.recv() => Caught::Reopen,
             _ = self.user2.recv() => Caught::Other,
         }
     }

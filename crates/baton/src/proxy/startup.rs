@@ -59,11 +59,11 @@ impl Start {
         Ok(load(Sources { file, args: &self.args, env: &self.env }))
     }
 
-    /// [`Start::load`], refused with every mistake shown when there is one.
+    /// [`Start::load`] with every mistake shown; refused when there is one with which Traefik does not start either.
     pub fn load_strictly(&self) -> Result<Loaded, Refused> {
         let loaded = self.load()?;
         show(&loaded.findings);
-        let errors = loaded.findings.iter().filter(|finding| finding.is_error()).count();
+        let errors = loaded.findings.iter().filter(|finding| finding.is_fatal()).count();
         if errors > 0 { Err(Refused::Broken(errors)) } else { Ok(loaded) }
     }
 }
