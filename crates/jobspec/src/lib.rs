@@ -13,6 +13,7 @@ mod diagnostic;
 pub mod diff;
 mod eval;
 mod functions;
+pub mod hcl;
 mod implied;
 mod parse;
 mod problem;

@@ -114,11 +114,11 @@ impl Parsed {
     }
 }
 
-fn diagnose(source: &Source, flaws: Vec<Flaw>) -> Vec<Diagnostic> {
+pub(crate) fn diagnose(source: &Source, flaws: Vec<Flaw>) -> Vec<Diagnostic> {
     flaws.into_iter().map(|flaw| source.diagnose(flaw)).collect()
 }
 
-fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub(crate) fn in_order(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     diagnostics.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
     // What a `dynamic` block makes may be wrong many times in one place.
     let mut seen = HashSet::new();
@@ -142,7 +142,7 @@ fn point(source: &Source, spans: &Spans, problem: &Problem, severity: Severity) 
     }
 }
 
-fn nearest_span(spans: &Spans, path: &str) -> Option<Span> {
+pub(crate) fn nearest_span(spans: &Spans, path: &str) -> Option<Span> {
     let mut path = path;
     loop {
         if let Some(span) = spans.get(path) {

@@ -6,12 +6,16 @@
 mod logfmt;
 
 use std::io;
+use std::sync::OnceLock;
 
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 pub use logfmt::Logfmt;
+
+/// The filter of this process, for [`set_level`].
+static LEVEL: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// The form of a log line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,23 +30,38 @@ pub enum LogFormat {
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    #[error("log level {0:?} is not one of trace, debug, info, warn, error, off, or a filter such as info,baton_proxy=debug")]
+    #[error(
+        "log level {0:?} is not one of trace, debug, info, warn, error, off, or a filter such as info,baton_proxy=debug"
+    )]
     Level(String),
     #[error("logging was set up twice")]
     Twice,
+    #[error("logging was not set up")]
+    NotYet,
 }
 
 /// Sends the process's events to standard error.
 ///
 /// `level` is a level or a filter of `tracing`'s kind; upper case is accepted, as Traefik and Nomad write it.
 pub fn init(level: &str, format: LogFormat) -> Result<(), TelemetryError> {
-    let filter =
-        EnvFilter::try_new(level.to_ascii_lowercase()).map_err(|_| TelemetryError::Level(level.to_owned()))?;
+    let (filter, handle) = reload::Layer::new(filter(level)?);
     let registry = tracing_subscriber::registry().with(filter);
     let fmt = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     match format {
         LogFormat::Logfmt => registry.with(fmt.event_format(Logfmt)).try_init(),
         LogFormat::Json => registry.with(fmt.json().flatten_event(true)).try_init(),
     }
-    .map_err(|_| TelemetryError::Twice)
+    .map_err(|_| TelemetryError::Twice)?;
+    LEVEL.set(handle).map_err(|_| TelemetryError::Twice)
+}
+
+/// Changes the level of a process that [`init`] has set up, from the next event on.
+pub fn set_level(level: &str) -> Result<(), TelemetryError> {
+    let filter = filter(level)?;
+    let handle = LEVEL.get().ok_or(TelemetryError::NotYet)?;
+    handle.reload(filter).map_err(|_| TelemetryError::NotYet)
+}
+
+fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
+    EnvFilter::try_new(level.to_ascii_lowercase()).map_err(|_| TelemetryError::Level(level.to_owned()))
 }

@@ -1,6 +1,6 @@
 //! The server side of an agent: the store, the control plane, and the two HTTP faces before it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,16 +20,23 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clients::Clients;
+use super::membership;
 
 /// What a control side is started with.
 pub struct ControlSetup {
     pub config: Config,
+    /// This agent's id in the catalog, a UUID.
+    pub node_id: String,
+    /// This agent's address in the catalog.
+    pub address: IpAddr,
     /// Where the state lives; `None` keeps it in memory.
     pub dir: Option<PathBuf>,
     pub access: Access,
     /// Names under which this agent is known besides loopback.
     pub names: Vec<String>,
-    pub api: TcpListener,
+    /// Where the API is reached from elsewhere, and where it answers.
+    pub advertise: SocketAddr,
+    pub api: Vec<Listener>,
     /// Where the embedded catalog answers; `None` when a real Consul is the catalog.
     pub catalog: Option<TcpListener>,
 }
@@ -38,7 +45,7 @@ pub struct ControlSetup {
 pub struct Control {
     pub server: Server,
     pub clients: Arc<Clients>,
-    pub api_address: SocketAddr,
+    pub advertise: SocketAddr,
     pub catalog_address: Option<SocketAddr>,
     shutdown: CancellationToken,
     faces: TaskTracker,
@@ -54,21 +61,22 @@ impl Control {
         let server = Server::open(setup.config, store)?;
         let clients = Arc::new(Clients::default());
         let guard = Guard::new(setup.access, setup.names);
-        let api_address = setup.api.local_addr().context("the API's listener")?;
         let state = ApiState {
             server: server.clone(),
             clients: clients.clone(),
             agent: Arc::new(AgentInfo {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 nomad_version: NOMAD_VERSION.to_owned(),
-                advertise: api_address,
+                advertise: setup.advertise,
                 config: json!({ "Baton": env!("CARGO_PKG_VERSION") }),
             }),
         };
         let shutdown = CancellationToken::new();
         let faces = TaskTracker::new();
         let router = guard.clone().protect(nomad::router(state), nomad::needs_token);
-        faces.spawn(serve(Listener::Tcp(setup.api), router, shutdown.clone()));
+        for listener in setup.api {
+            faces.spawn(serve(listener, router.clone(), shutdown.clone()));
+        }
 
         let mut catalog_address = None;
         if let Some(listener) = setup.catalog {
@@ -76,18 +84,25 @@ impl Control {
             let config = server.config();
             let identity = Identity {
                 node: config.name.clone(),
-                node_id: baton_model::id::new(),
+                node_id: setup.node_id,
                 datacenter: config.datacenter.clone(),
-                address: api_address.ip().to_string(),
+                address: setup.address.to_string(),
                 server: true,
             };
             let backend: Arc<dyn Backend> = Arc::new(ServerBackend::new(server.clone()));
             backend.apply(Command::NodeUp(catalog_node(&identity))).await.context("the catalog")?;
+            duty(&faces, &shutdown, membership::follow(server.clone(), Arc::clone(&backend)));
+            let checks = consul::run_checks(Arc::clone(&backend), identity.node.clone());
+            duty(&faces, &shutdown, async move {
+                if let Err(error) = checks.await {
+                    tracing::error!(%error, "checks of services registered by others are not run");
+                }
+            });
             let router = guard.protect(consul::router(backend, identity), consul::needs_token);
             faces.spawn(serve(Listener::Tcp(listener), router, shutdown.clone()));
         }
         faces.close();
-        Ok(Self { server, clients, api_address, catalog_address, shutdown, faces })
+        Ok(Self { server, clients, advertise: setup.advertise, catalog_address, shutdown, faces })
     }
 
     /// Ends the faces, then the server; what was acknowledged is on the disk.
@@ -96,6 +111,17 @@ impl Control {
         self.faces.wait().await;
         self.server.shutdown().await;
     }
+}
+
+/// Runs beside the faces until the stop.
+fn duty(faces: &TaskTracker, shutdown: &CancellationToken, duty: impl Future<Output = ()> + Send + 'static) {
+    let shutdown = shutdown.clone();
+    faces.spawn(async move {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = duty => {}
+        }
+    });
 }
 
 fn catalog_node(identity: &Identity) -> CatalogNode {

@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use baton_consul::Client as ConsulClient;
 use baton_model::Node;
+use baton_model::node::ReservedResources;
 use baton_runner::config::{GC_MAX_ALLOCS, MAX_KILL_TIMEOUT, TEMPLATE_WAIT};
 use baton_runner::fingerprint::{CONSUL_VERSION, fingerprint};
 use baton_runner::link::HttpLink;
@@ -44,13 +46,46 @@ pub struct NodeSetup {
     pub server: String,
     pub token: Option<String>,
     pub catalog: CatalogKind,
-    /// Address of the catalog's API, `host:port`.
-    pub catalog_address: String,
+    /// How the catalog's API is reached.
+    pub consul: baton_consul::Config,
+    /// Where this node's API is reached from elsewhere, `host:port`; empty where there is none.
+    pub http_addr: String,
+    /// The agent's Unix socket, for tasks.
+    pub api_socket: Option<PathBuf>,
+    pub limits: NodeLimits,
     /// Tasks bind this node's address instead of all (virtual nodes).
     pub bind: bool,
     pub script_checks: bool,
     /// The keeper ends everything soon after this process is gone, and removes this directory.
     pub temporary: Option<PathBuf>,
+}
+
+/// What a node gives and keeps back.
+#[derive(Debug, Clone)]
+pub struct NodeLimits {
+    /// Jobs may use the driver.
+    pub raw_exec: bool,
+    pub reserved: ReservedResources,
+    /// Instead of what the machine has: MHz, MB, MB.
+    pub cpu: Option<i64>,
+    pub memory: Option<i64>,
+    pub disk: Option<i64>,
+    pub max_kill_timeout: Duration,
+    pub gc_max_allocs: usize,
+}
+
+impl Default for NodeLimits {
+    fn default() -> Self {
+        Self {
+            raw_exec: true,
+            reserved: ReservedResources::default(),
+            cpu: None,
+            memory: None,
+            disk: None,
+            max_kill_timeout: MAX_KILL_TIMEOUT,
+            gc_max_allocs: GC_MAX_ALLOCS,
+        }
+    }
 }
 
 /// A running node.
@@ -64,12 +99,12 @@ impl NodeSetup {
     pub async fn start(self) -> Result<RunningNode> {
         std::fs::create_dir_all(&self.dir).with_context(|| format!("cannot make {}", self.dir.display()))?;
         let node = self.node().await?;
-        let consul = ConsulClient::new(&baton_consul::Config::new(&self.catalog_address))?;
+        let consul = ConsulClient::new(&self.consul)?;
         let catalog: Arc<dyn Catalog> = match self.catalog {
             CatalogKind::Embedded => Arc::new(NodeCatalog::new(consul.clone(), &node)),
             CatalogKind::Consul => Arc::new(AgentCatalog::new(consul.clone())),
         };
-        let mut env = BTreeMap::from([("BATON_CATALOG_ADDR".to_owned(), self.catalog_address.clone())]);
+        let mut env = BTreeMap::from([("BATON_CATALOG_ADDR".to_owned(), self.consul.address.clone())]);
         if let Some(path) = path_with_own_folder() {
             env.insert("PATH".to_owned(), path);
         }
@@ -83,11 +118,11 @@ impl NodeSetup {
             link: Arc::new(HttpLink::new(&self.server, self.token.clone())?),
             env,
             bind_address: self.bind.then_some(self.address),
-            api_socket: None,
-            max_kill_timeout: MAX_KILL_TIMEOUT,
+            api_socket: self.api_socket.clone(),
+            max_kill_timeout: self.limits.max_kill_timeout,
             script_checks: self.script_checks,
             template_wait: TEMPLATE_WAIT,
-            gc_max_allocs: GC_MAX_ALLOCS,
+            gc_max_allocs: self.limits.gc_max_allocs,
             node: node.clone(),
         };
         let client = Client::start(config).await.with_context(|| format!("node {}", self.name))?;
@@ -102,11 +137,21 @@ impl NodeSetup {
             node_class: self.node_class.clone(),
             node_pool: self.node_pool.clone(),
             meta: self.meta.clone(),
+            http_addr: self.http_addr.clone(),
+            reserved_resources: self.limits.reserved.clone(),
             ..Node::default()
         };
         node.node_resources.min_dynamic_port = self.ports.0;
         node.node_resources.max_dynamic_port = self.ports.1;
         fingerprint(&mut node, self.address, &self.dir, Some((CONSUL_VERSION, &self.datacenter)), times::now());
+        let resources = &mut node.node_resources;
+        resources.cpu.cpu_shares = self.limits.cpu.unwrap_or(resources.cpu.cpu_shares);
+        resources.memory.memory_mb = self.limits.memory.unwrap_or(resources.memory.memory_mb);
+        resources.disk.disk_mb = self.limits.disk.unwrap_or(resources.disk.disk_mb);
+        if !self.limits.raw_exec {
+            node.drivers.remove("raw_exec");
+            node.attributes.remove("driver.raw_exec");
+        }
         Ok(node)
     }
 
@@ -117,6 +162,8 @@ impl NodeSetup {
         let (socket, log, temporary) = (dir.join("keeper.sock"), dir.join("keeper.log"), self.temporary.clone());
         let command = move || {
             let mut command = Command::new(&program);
+            // The keeper outlives this agent; it is not what the agent's supervisor waits for.
+            command.env_remove("NOTIFY_SOCKET");
             command.args(["keep", "--dir"]).arg(&dir);
             if let Some(remove) = &temporary {
                 command.args(["--die-with", &std::process::id().to_string(), "--remove-dir"]).arg(remove);
@@ -142,7 +189,7 @@ impl RunningNode {
 }
 
 /// The node's id, the same at every start.
-fn node_id(path: &Path) -> Result<String> {
+pub fn node_id(path: &Path) -> Result<String> {
     if let Ok(id) = std::fs::read_to_string(path) {
         return Ok(id.trim().to_owned());
     }

@@ -9,12 +9,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Connection;
+use super::{Connection, places};
 
 /// How long a connection may take; answers may block longer (logs, watches).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Where a system agent leaves its token, and where that of `baton agent` for one user lies.
-const TOKEN_FILES: [&str; 2] = ["/var/lib/baton/server/token", "/etc/baton/token"];
+/// Where agents with default settings leave their tokens: the system's, and this user's own.
+fn token_files() -> impl Iterator<Item = PathBuf> {
+    let own = places::data_dir().map(|dir| places::token_file(&dir));
+    std::iter::once(PathBuf::from("/var/lib/baton/server/token")).chain(own)
+}
 
 /// A client of one agent.
 #[derive(Debug, Clone)]
@@ -42,7 +45,7 @@ impl std::fmt::Display for Refused {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} ({})", self.body.trim(), self.status.as_u16())?;
         if self.status == StatusCode::FORBIDDEN {
-            f.write_str("; give --token or set BATON_TOKEN (the agent's token file is readable by root)")?;
+            f.write_str("; give --token or set BATON_TOKEN (the agent's token file, <data_dir>/server/token, is its owner's alone; BATON_TOKEN_FILE names it)")?;
         }
         Ok(())
     }
@@ -131,14 +134,13 @@ pub fn segment(text: &str) -> String {
 
 fn token_from_file() -> Option<String> {
     let user = std::env::var_os("BATON_TOKEN_FILE").map(PathBuf::from);
-    let files = user.into_iter().chain(TOKEN_FILES.iter().map(PathBuf::from));
+    let files = user.into_iter().chain(token_files());
     files.filter_map(|path| std::fs::read_to_string(path).ok()).map(|text| text.trim().to_owned()).next()
 }
 
 /// Decodes an answer; `null` members count as absent, as Go's servers send them for empty lists.
 fn decode<T: DeserializeOwned>(body: &[u8], path: &str) -> Result<T> {
-    let mut value: Value =
-        serde_json::from_slice(body).with_context(|| format!("the answer to {path} is not JSON"))?;
+    let mut value: Value = serde_json::from_slice(body).with_context(|| format!("the answer to {path} is not JSON"))?;
     drop_nulls(&mut value);
     serde_json::from_value(value).with_context(|| format!("the answer to {path} has an unexpected shape"))
 }

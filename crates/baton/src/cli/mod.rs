@@ -6,6 +6,7 @@ pub mod host;
 pub mod jobfile;
 pub mod logging;
 pub mod monitor;
+pub mod places;
 pub mod resolve;
 pub mod table;
 pub mod times;
@@ -18,7 +19,7 @@ pub struct Connection {
     /// Address of the agent's API [default: http://127.0.0.1:4646; env: BATON_ADDR, NOMAD_ADDR]
     #[arg(long, global = true, value_name = "URL")]
     pub address: Option<String>,
-    /// Token for writes [env: BATON_TOKEN, NOMAD_TOKEN; else the agent's token file, where readable]
+    /// Token for writes [env: BATON_TOKEN, NOMAD_TOKEN, BATON_TOKEN_FILE; else the agent's token file, where readable]
     #[arg(long, global = true, value_name = "SECRET", hide_env_values = true)]
     pub token: Option<String>,
     /// Namespace; accepted for compatibility, only "default" exists

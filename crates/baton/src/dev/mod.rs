@@ -6,13 +6,13 @@
 mod banner;
 mod events;
 mod infer;
-mod occupied;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use baton_api::Listener;
 use baton_api::guard::Access;
 use baton_model::Job;
 use baton_model::node::Eligibility;
@@ -22,11 +22,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::agent::local::LocalClient;
 use crate::agent::node::CatalogKind;
-use crate::agent::{Control, ControlSetup, NodeSetup, RunningNode};
+use crate::agent::occupied::{self, Purpose};
+use crate::agent::{Control, ControlSetup, NodeLimits, NodeSetup, RunningNode};
 use crate::cli::{jobfile, outln};
 use banner::{Started, StartedNode};
 use infer::Wishes;
-use occupied::Purpose;
 
 /// Dynamic ports of all nodes together; each gets an equal slice.
 const PORTS: (i64, i64) = (20_000, 32_000);
@@ -114,8 +114,19 @@ impl Dev {
             heartbeat: Heartbeat::short(),
             ..Config::default()
         };
-        let control =
-            Control::start(ControlSetup { config, dir: Some(dir.path.join("server")), access: Access::Dev, names: Vec::new(), api, catalog }).await?;
+        let api_address = api.local_addr().context("the API's listener")?;
+        let setup = ControlSetup {
+            config,
+            node_id: crate::agent::node::node_id(&dir.path.join("node-id"))?,
+            address: api_address.ip(),
+            dir: Some(dir.path.join("server")),
+            access: Access::Dev,
+            names: Vec::new(),
+            advertise: api_address,
+            api: vec![Listener::Tcp(api)],
+            catalog,
+        };
+        let control = Control::start(setup).await?;
         let catalog_address = match (&options.consul, control.catalog_address) {
             (Some(consul), _) => consul.clone(),
             (None, Some(address)) => address.to_string(),
@@ -131,8 +142,11 @@ impl Dev {
         tell(options, jobs, &control, &nodes, &catalog_address, dir)?;
         let events = tokio::spawn(events::tell(control.server.clone()));
         for job in jobs {
-            let request = RegisterRequest { job: job.clone(), ..RegisterRequest::default() };
-            control.server.register_job(request).await.with_context(|| format!("job {}", job.id))?;
+            let mut job = job.clone();
+            baton_jobspec::canonicalize_for_server(&mut job);
+            let id = job.id.clone();
+            let request = RegisterRequest { job, ..RegisterRequest::default() };
+            control.server.register_job(request).await.with_context(|| format!("job {id}"))?;
         }
         Ok(Self { control, nodes, events })
     }
@@ -174,10 +188,13 @@ fn node(
         address: IpAddr::V4(Ipv4Addr::from_bits(options.node_base.to_bits().wrapping_add(u32::from(index)))),
         ports: (first, first + slice - 1),
         dir: dir.path.join("nodes").join(&name),
-        server: format!("http://{}", control.api_address),
+        server: format!("http://{}", control.advertise),
         token: None,
         catalog: if options.consul.is_some() { CatalogKind::Consul } else { CatalogKind::Embedded },
-        catalog_address: catalog_address.to_owned(),
+        consul: baton_consul::Config::new(catalog_address),
+        http_addr: control.advertise.to_string(),
+        api_socket: None,
+        limits: NodeLimits::default(),
         bind: true,
         script_checks: true,
         temporary: (!dir.keeps()).then(|| dir.path.clone()),
@@ -195,7 +212,7 @@ fn tell(
 ) -> Result<()> {
     let address = |node: &baton_model::Node| node.node_resources.networks.first().and_then(|network| network.ip.parse().ok());
     let started = Started {
-        api: control.api_address,
+        api: control.advertise,
         catalog: catalog_address.to_owned(),
         nodes: nodes
             .iter()

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use baton_jobspec::{Diagnostic, Inputs, ParseOptions};
-use baton_routing::Implemented;
+use baton_jobspec::{Diagnostic, Inputs, ParseOptions, Severity};
+use baton_routing::{Kind, ObjectRef};
 use baton_traefik::Finding;
 use baton_traefik::check::{check_dynamic, check_static, is_static};
-use baton_traefik::dynamic::Context;
+use baton_traefik::dynamic::{Context, parse_file};
 use clap::Args;
 use serde::Serialize;
 
 use crate::agent::config as agent_config;
 use crate::cli::host::LocalHost;
 use crate::cli::{Json, outln};
+use crate::proxy::IMPLEMENTED;
 
 /// Check files strictly: static and dynamic proxy configuration, job files, agent configuration.
 ///
@@ -48,6 +49,8 @@ fn is_zero(number: &usize) -> bool {
 
 const ERROR: &str = "error";
 const WARNING: &str = "warning";
+/// How the proxy says that it lacks a kind.
+const NOT_THERE: &str = "not implemented";
 /// Endings of the files that are looked at in a folder.
 const ENDINGS: [&str; 6] = ["nomad", "hcl", "json", "yml", "yaml", "toml"];
 
@@ -99,6 +102,13 @@ impl From<Finding> for Row {
     }
 }
 
+impl From<Diagnostic> for Row {
+    fn from(diagnostic: Diagnostic) -> Self {
+        let severity = if diagnostic.severity == Severity::Error { ERROR } else { WARNING };
+        Self::of(diagnostic, severity)
+    }
+}
+
 impl Row {
     fn of(diagnostic: Diagnostic, severity: &'static str) -> Self {
         let message = diagnostic.message();
@@ -130,19 +140,37 @@ fn check(path: &Path) -> Result<Vec<Row>> {
     if matches!(ending.as_str(), "yml" | "yaml" | "toml") {
         let verdict = match is_static(&bytes, &name) {
             true => check_static(&bytes, &name),
-            false => check_dynamic(&bytes, &name, &Context::default(), &Implemented::ALL),
+            false => check_dynamic(&bytes, &name, &Context::default(), &IMPLEMENTED),
         };
-        return Ok(verdict.findings.into_iter().map(Row::from).collect());
+        return Ok(verdict.findings.into_iter().map(Row::from).chain(not_served(&bytes, &name)).collect());
     }
     let Ok(text) = String::from_utf8(bytes) else {
         let message = "not UTF-8 text".to_owned();
         return Ok(vec![Row { severity: ERROR, file: name, line: 0, column: 0, message, suggestion: None }]);
     };
-    if ending == "hcl" && agent_config::is_agent_configuration(&text) {
-        let found = agent_config::check(&text, &name);
-        return Ok(found.into_iter().map(|diagnostic| Row::of(diagnostic, ERROR)).collect());
+    if matches!(ending.as_str(), "hcl" | "json") && agent_config::is_agent_configuration(&text) {
+        return Ok(agent_config::check(&text, &name).into_iter().map(Row::from).collect());
     }
     Ok(job(&text, &name))
+}
+
+/// What a dynamic file has that this build cannot do: Traefik can, so nothing else is wrong with it.
+fn not_served(bytes: &[u8], name: &str) -> Vec<Row> {
+    let Ok(file) = parse_file(name, bytes, &Context::default()) else { return Vec::new() };
+    let row = |object: ObjectRef, message: String| {
+        let (line, column) = file.place(&object).unwrap_or_default();
+        let (line, column) = (line as usize, column as usize);
+        Row { severity: ERROR, file: name.to_owned(), line, column, message, suggestion: None }
+    };
+    let middlewares = file.config.http.middlewares.iter().filter_map(|(own, kind)| {
+        let reason = baton_proxy::middleware::build(own, kind).err().filter(|reason| reason.contains(NOT_THERE))?;
+        Some(row(ObjectRef::new(Kind::Middleware, own), reason))
+    });
+    let told =
+        |kind, own: &String| row(ObjectRef::new(kind, own), format!("router {own}: TCP and UDP are {NOT_THERE}"));
+    let tcp = file.config.tcp.routers.keys().map(|own| told(Kind::TcpRouter, own));
+    let udp = file.config.udp.routers.keys().map(|own| told(Kind::UdpRouter, own));
+    middlewares.chain(tcp).chain(udp).collect()
 }
 
 fn job(text: &str, name: &str) -> Vec<Row> {
@@ -155,7 +183,7 @@ fn job(text: &str, name: &str) -> Vec<Row> {
         Ok(parsed) => {
             let mistakes = parsed.problems().into_iter().map(|diagnostic| Row::of(diagnostic, ERROR));
             let unsupported = parsed.unsupported().into_iter().map(|diagnostic| Row::of(diagnostic, WARNING));
-            let warnings = baton_jobspec::validate(&parsed.job).warnings.into_iter().map(|message| {
+            let warnings = parsed.warnings().into_iter().map(|message| {
                 let (severity, file) = (WARNING, name.to_owned());
                 Row { severity, file, line: 0, column: 0, message, suggestion: None }
             });

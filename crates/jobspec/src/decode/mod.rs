@@ -81,6 +81,10 @@ impl Decoder<'_> {
     ) {
         let name = attribute.name.as_str();
         if let Some(rule) = schema.argument(name) {
+            if let Kind::Refused(why) = rule.kind {
+                self.flaws.push(Flaw::new(attribute.name_span, format!("{name} is not supported"), why));
+                return;
+            }
             let path = join(path, rule.field);
             self.spans.insert(path, attribute.expr.span);
             if let Some(value) = self.value(&attribute.expr, rule.kind, scope) {
@@ -152,6 +156,10 @@ impl Decoder<'_> {
         scope: &Scope<'_>,
         out: &mut Map<String, Json>,
     ) {
+        if let Inside::Refused(why) = rule.inside {
+            self.flaws.push(Flaw::new(block.kind_span, format!("{} is not supported", rule.name), why));
+            return;
+        }
         let Some(label) = self.label(block, rule) else { return };
         let place = match rule.times {
             Times::Once => join(path, rule.field),
@@ -166,7 +174,7 @@ impl Decoder<'_> {
         let scope = scope.child(&names);
         let mut value = match rule.inside {
             Inside::Rules(schema) => self.block(&block.body, schema, block.kind_span, &place, &scope),
-            Inside::Free => self.free(&block.body, &scope),
+            Inside::Free | Inside::Refused(_) => self.free(&block.body, &scope),
             Inside::TextMap | Inside::TextMapOrArgument => self.each(&block.body, Kind::Text, &place, &scope),
             Inside::TextsMap => self.each(&block.body, Kind::Texts, &place, &scope),
         };

@@ -8,23 +8,23 @@ pub(crate) use job::JOB;
 
 /// A block's arguments and nested blocks.
 #[derive(Debug)]
-pub(crate) struct Schema {
-    pub(crate) arguments: &'static [Argument],
-    pub(crate) blocks: &'static [BlockRule],
+pub struct Schema {
+    pub arguments: &'static [Argument],
+    pub blocks: &'static [BlockRule],
 }
 
 /// `name = value`.
 #[derive(Debug)]
-pub(crate) struct Argument {
-    pub(crate) name: &'static str,
-    pub(crate) field: &'static str,
-    pub(crate) kind: Kind,
-    pub(crate) required: bool,
+pub struct Argument {
+    pub name: &'static str,
+    pub field: &'static str,
+    pub kind: Kind,
+    pub required: bool,
 }
 
 /// What an argument's value is converted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     Text,
     Whole,
     /// A whole number from 0 to 255.
@@ -34,22 +34,26 @@ pub(crate) enum Kind {
     Duration,
     Texts,
     TextMap,
+    /// Whatever was written.
+    Anything,
+    /// The argument is known and cannot be used; says why, and what to do.
+    Refused(&'static str),
 }
 
 /// `name "label" { … }`.
 #[derive(Debug)]
-pub(crate) struct BlockRule {
-    pub(crate) name: &'static str,
-    pub(crate) field: &'static str,
-    pub(crate) inside: Inside,
-    pub(crate) times: Times,
+pub struct BlockRule {
+    pub name: &'static str,
+    pub field: &'static str,
+    pub inside: Inside,
+    pub times: Times,
     /// The field that takes the label.
-    pub(crate) label: Option<&'static str>,
+    pub label: Option<&'static str>,
 }
 
 /// What is between a block's braces.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Inside {
+pub enum Inside {
     Rules(&'static Schema),
     /// Text values under free names.
     TextMap,
@@ -59,10 +63,12 @@ pub(crate) enum Inside {
     TextsMap,
     /// Anything.
     Free,
+    /// The block is known and cannot be used; says why, and what to do.
+    Refused(&'static str),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Times {
+pub enum Times {
     Once,
     /// A list in the API.
     Many,
@@ -71,31 +77,41 @@ pub(crate) enum Times {
 }
 
 impl Schema {
-    pub(crate) fn argument(&self, name: &str) -> Option<&'static Argument> {
+    pub fn argument(&self, name: &str) -> Option<&'static Argument> {
         self.arguments.iter().find(|argument| argument.name == name)
     }
 
-    pub(crate) fn block(&self, name: &str) -> Option<&'static BlockRule> {
+    pub fn block(&self, name: &str) -> Option<&'static BlockRule> {
         self.blocks.iter().find(|block| block.name == name)
     }
 }
 
-const fn arg(name: &'static str, field: &'static str, kind: Kind) -> Argument {
+/// `name = value`, optional.
+pub const fn arg(name: &'static str, field: &'static str, kind: Kind) -> Argument {
     Argument { name, field, kind, required: false }
 }
 
-const fn must(name: &'static str, field: &'static str, kind: Kind) -> Argument {
+/// `name = value`, required.
+pub const fn must(name: &'static str, field: &'static str, kind: Kind) -> Argument {
     Argument { name, field, kind, required: true }
 }
 
-const fn once(name: &'static str, field: &'static str, inside: Inside) -> BlockRule {
+/// A block that stands at most once.
+pub const fn once(name: &'static str, field: &'static str, inside: Inside) -> BlockRule {
     BlockRule { name, field, inside, times: Times::Once, label: None }
 }
 
-const fn many(name: &'static str, field: &'static str, schema: &'static Schema) -> BlockRule {
+/// A block that may be repeated.
+pub const fn many(name: &'static str, field: &'static str, schema: &'static Schema) -> BlockRule {
     BlockRule { name, field, inside: Inside::Rules(schema), times: Times::Many, label: None }
 }
 
-const fn labelled(name: &'static str, field: &'static str, schema: &'static Schema, label: &'static str) -> BlockRule {
+/// A block with a name that may be repeated; the field `label` takes the name.
+pub const fn labelled(
+    name: &'static str,
+    field: &'static str,
+    schema: &'static Schema,
+    label: &'static str,
+) -> BlockRule {
     BlockRule { name, field, inside: Inside::Rules(schema), times: Times::Many, label: Some(label) }
 }

@@ -42,6 +42,8 @@ fn convert(value: &Value, kind: Kind, span: Span) -> Result<Option<Json>, Flaw> 
             }
             Json::from(number)
         }
+        Kind::Anything => value.to_json(),
+        Kind::Refused(why) => return Err(unsuitable(why)),
         Kind::Duration => Json::from(duration(value, span)?.0),
         Kind::Texts => match value {
             Value::List(items) => Json::Array(

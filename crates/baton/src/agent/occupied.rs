@@ -33,10 +33,13 @@ async fn explain(address: SocketAddr, purpose: Purpose) -> Error {
     let Purpose { what, flag, consul_advice } = purpose;
     let (who, advice) = match identify(address).await {
         Some(Neighbour::Consul(version)) => (format!("a Consul agent (version {version})"), consul_advice.to_owned()),
-        Some(Neighbour::Nomad(version)) => (format!("a Nomad agent (version {version})"), format!("choose another address with {flag}")),
-        Some(Neighbour::Baton(version)) => {
-            (format!("another Baton agent (version {version})"), format!("stop it, or choose another address with {flag}"))
+        Some(Neighbour::Nomad(version)) => {
+            (format!("a Nomad agent (version {version})"), format!("choose another address with {flag}"))
         }
+        Some(Neighbour::Baton(version)) => (
+            format!("another Baton agent (version {version})"),
+            format!("stop it, or choose another address with {flag}"),
+        ),
         None => ("another program".to_owned(), format!("choose another address with {flag}")),
     };
     anyhow!("{who} answers on {address}, which {what} needs; {advice}")
@@ -53,7 +56,7 @@ async fn identify(address: SocketAddr) -> Option<Neighbour> {
     let http = reqwest::Client::builder().timeout(PROBE_TIMEOUT).no_proxy().build().ok()?;
     let answer: Value = http.get(format!("http://{address}/v1/agent/self")).send().await.ok()?.json().await.ok()?;
     let text = |path: &str| answer.pointer(path).and_then(Value::as_str).map(str::to_owned);
-    if let Some(version) = text("/config/Baton").or_else(|| text("/Config/Baton")) {
+    if let Some(version) = text("/config/Baton").or_else(|| text("/DebugConfig/Baton")) {
         return Some(Neighbour::Baton(version));
     }
     if let Some(version) = text("/Config/Version") {
