@@ -12,6 +12,7 @@
 
 mod basic_auth;
 mod buckets;
+mod buffering;
 mod compress;
 mod errors;
 mod forward_auth;
@@ -194,6 +195,7 @@ pub fn build(name: &str, kind: &config::Middleware) -> Result<Layer, String> {
         Kind::InFlightReq(options) => Layer::Full(Arc::new(in_flight::InFlightReq::new(options)?)),
         Kind::Errors(options) => Layer::Full(Arc::new(errors::Errors::new(options)?)),
         Kind::ForwardAuth(options) => Layer::Full(Arc::new(forward_auth::ForwardAuth::new(name, options)?)),
+        Kind::Buffering(options) => Layer::Full(Arc::new(buffering::Buffering::new(options)?)),
         Kind::Retry(options) => Layer::Full(Arc::new(retry::Retry::new(options))),
         other => return Err(format!("middleware {name}: the kind {} is not implemented", other.key())),
     })

@@ -1,6 +1,7 @@
 //! The engine on loopback sockets, against scripted servers and clients that speak raw bytes.
 
 mod basic_auth;
+mod buffering;
 mod compress;
 mod detours;
 mod drain;
