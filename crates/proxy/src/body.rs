@@ -1,7 +1,7 @@
 //! Bodies on the generic path.
 
 use crate::message::Fields;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -135,6 +135,23 @@ impl http_body::Body for Joined {
             None => Pin::new(&mut self.rest).poll_frame(cx),
         }
     }
+}
+
+/// Reads a body of at most `limit` bytes into memory; a larger one is put together again.
+pub async fn keep(mut body: Body, limit: usize) -> Result<(Option<Bytes>, Body), BodyError> {
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        match frame?.into_data() {
+            Ok(data) => bytes.extend_from_slice(&data),
+            Err(trailers) => {
+                return Ok((None, joined([Ok(Frame::data(bytes.freeze())), Ok(trailers)].into(), body)));
+            }
+        }
+        if bytes.len() > limit {
+            return Ok((None, joined([Ok(Frame::data(bytes.freeze()))].into(), body)));
+        }
+    }
+    Ok((Some(bytes.freeze()), Body::Empty))
 }
 
 /// A body that keeps something until it was read or is dropped; one in memory lets go of it at once.

@@ -9,6 +9,8 @@ use crate::core::Core;
 use crate::engine::Phase;
 use crate::message::RequestHead;
 use crate::middleware::{Failure, LocalFuture, Request, Response};
+use sha2::{Digest, Sha256};
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
@@ -33,6 +35,10 @@ pub enum Kind {
     Balancer(Arc<Balancer>),
     /// Other services, in turn.
     Weighted(Weighted),
+    /// Other services, the same one for the same client.
+    HighestRandomWeight(Vec<(Arc<Service>, u32)>),
+    /// Another service while the first cannot answer.
+    Failover(Failover),
     /// This process.
     Internal(Arc<dyn InternalService>),
     /// Nothing: 503, because of this.
@@ -47,8 +53,69 @@ pub struct Weighted {
     pub rotation: crate::balance::WeightedRotation,
 }
 
+/// A service and its stand-in.
+pub struct Failover {
+    /// Who answers as long as it is up.
+    pub main: Arc<Service>,
+    /// Who answers otherwise.
+    pub fallback: Arc<Service>,
+    /// Statuses of the main service's answers that the fallback's answer replaces.
+    pub statuses: Vec<RangeInclusive<u16>>,
+    /// Requests with larger bodies are not sent twice.
+    pub body_bytes: usize,
+}
+
+impl Failover {
+    async fn call(&self, core: &Rc<Core>, mut request: Request) -> Response {
+        if !self.main.is_up() {
+            return self.fallback.call(core, request).await;
+        }
+        if self.statuses.is_empty() || request.upgrade.is_some() {
+            return self.main.call(core, request).await;
+        }
+        let again = match crate::body::keep(std::mem::take(&mut request.body), self.body_bytes).await {
+            Ok((Some(bytes), _)) => {
+                request.body = bytes.clone().into();
+                Some(Request {
+                    head: request.head.clone(),
+                    body: bytes.into(),
+                    info: request.info.clone(),
+                    upgrade: None,
+                })
+            }
+            Ok((None, body)) => {
+                request.body = body;
+                None
+            }
+            Err(_) => return Response::failed(Failure::ClientGone),
+        };
+        let response = self.main.call(core, request).await;
+        match again {
+            Some(again) if self.statuses.iter().any(|range| range.contains(&response.head.status)) => {
+                drop(response);
+                self.fallback.call(core, again).await
+            }
+            _ => response,
+        }
+    }
+}
+
+/// The member that `client` belongs to, out of those that are up (rendezvous hashing: when one goes, only its clients move).
+fn rendezvous<'a>(members: &'a [(Arc<Service>, u32)], client: &str) -> Option<&'a Arc<Service>> {
+    let score = |(service, weight): &(Arc<Service>, u32)| {
+        let digest = Sha256::new().chain_update(&*service.name).chain_update([0]).chain_update(client).finalize();
+        let mut bytes = [0; 8];
+        bytes.copy_from_slice(&digest[..8]);
+        // Between 0 and 1, neither included.
+        let even = ((u64::from_be_bytes(bytes) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
+        f64::from(*weight) / -even.ln()
+    };
+    let up = members.iter().filter(|(service, _)| service.is_up());
+    up.max_by(|one, other| score(one).total_cmp(&score(other))).map(|(service, _)| service)
+}
+
 impl Service {
-    /// The balancer that a request goes to, when it goes to servers. A service of services chooses here.
+    /// The balancer that a request on the fast path goes to. A service of services in turn chooses here.
     pub fn balancer(&self) -> Option<&Arc<Balancer>> {
         match &self.kind {
             Kind::Balancer(balancer) => Some(balancer),
@@ -56,7 +123,7 @@ impl Service {
                 let next = weighted.rotation.next(|index| weighted.children[index].is_up())?;
                 weighted.children[next].balancer()
             }
-            Kind::Internal(_) | Kind::Closed(_) => None,
+            Kind::HighestRandomWeight(_) | Kind::Failover(_) | Kind::Internal(_) | Kind::Closed(_) => None,
         }
     }
 
@@ -65,6 +132,8 @@ impl Service {
         match &self.kind {
             Kind::Balancer(balancer) => balancer.is_up(),
             Kind::Weighted(weighted) => weighted.children.iter().any(|child| child.is_up()),
+            Kind::HighestRandomWeight(members) => members.iter().any(|(member, _)| member.is_up()),
+            Kind::Failover(failover) => failover.main.is_up() || failover.fallback.is_up(),
             Kind::Internal(_) => true,
             Kind::Closed(_) => false,
         }
@@ -77,7 +146,7 @@ impl Service {
                 balancer.servers.iter().all(|server| server.scheme == crate::balance::Scheme::Http)
             }
             Kind::Weighted(weighted) => weighted.children.iter().all(|child| child.is_plain()),
-            Kind::Internal(_) | Kind::Closed(_) => false,
+            Kind::HighestRandomWeight(_) | Kind::Failover(_) | Kind::Internal(_) | Kind::Closed(_) => false,
         }
     }
 
@@ -93,10 +162,19 @@ impl Service {
             match &self.kind {
                 Kind::Internal(internal) => internal.handle(request).await,
                 Kind::Closed(_) => Response::status(503),
-                Kind::Balancer(_) | Kind::Weighted(_) => match self.balancer() {
-                    Some(balancer) => crate::upstream::forward(core, balancer, request).await,
+                Kind::Balancer(balancer) => crate::upstream::forward(core, balancer, request).await,
+                Kind::Weighted(weighted) => {
+                    let next = weighted.rotation.next(|index| weighted.children[index].is_up());
+                    match next {
+                        Some(next) => weighted.children[next].call(core, request).await,
+                        None => Response::failed(Failure::NoServer),
+                    }
+                }
+                Kind::HighestRandomWeight(members) => match rendezvous(members, &request.info.peer.ip_text) {
+                    Some(member) => member.call(core, request).await,
                     None => Response::failed(Failure::NoServer),
                 },
+                Kind::Failover(failover) => failover.call(core, request).await,
             }
         })
     }
@@ -127,5 +205,30 @@ impl InternalService for Ping {
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(name: &str, up: bool, weight: u32) -> (Arc<Service>, u32) {
+        let ping = Ping::new(Arc::new(AtomicU8::new(0)), 503);
+        let kind = if up { Kind::Internal(Arc::new(ping)) } else { Kind::Closed("down".to_owned()) };
+        (Arc::new(Service { name: name.into(), kind }), weight)
+    }
+
+    fn choices(members: &[(Arc<Service>, u32)]) -> Vec<String> {
+        (0..1000).map(|client| rendezvous(members, &client.to_string()).unwrap().name.to_string()).collect()
+    }
+
+    #[test]
+    fn clients_move_only_when_their_service_goes() {
+        let all = choices(&[member("a", true, 1), member("b", true, 1), member("c", true, 2)]);
+        let share = |name: &str| all.iter().filter(|chosen| **chosen == name).count();
+        assert!((200..300).contains(&share("a")) && (440..560).contains(&share("c")), "{} {}", share("a"), share("c"));
+        let rest = choices(&[member("a", true, 1), member("b", false, 1), member("c", true, 2)]);
+        assert!(all.iter().zip(&rest).all(|(before, after)| before == after || before == "b"));
+        assert!(rendezvous(&[member("a", false, 1)], "x").is_none());
     }
 }

@@ -6,9 +6,10 @@
 
 use crate::balance::{Balancer, Server, WeightedRotation};
 use crate::counters::Counter;
+use crate::limits::RETRY_BODY_BYTES;
 use crate::middleware::{self, Layer};
 use crate::normalize::PathRules;
-use crate::service::{InternalService, Kind, Service, Weighted};
+use crate::service::{Failover, InternalService, Kind, Service, Weighted};
 use crate::tls::TlsState;
 use crate::upstream::Transport;
 use baton_routing::config::{self, Internal};
@@ -337,16 +338,29 @@ impl Services<'_> {
                 let mut children = Vec::new();
                 let mut weights = Vec::new();
                 for member in config.services.iter().filter(|member| member.effective_weight() > 0) {
-                    let child = self
-                        .table
-                        .services
-                        .get(&*member.name)
-                        .cloned()
-                        .ok_or_else(|| format!("service {} does not exist", member.name))?;
-                    children.push(self.service(&child));
+                    children.push(self.child(&member.name)?);
                     weights.push(member.effective_weight());
                 }
                 Ok(Kind::Weighted(Weighted { children, rotation: WeightedRotation::new(&weights) }))
+            }
+            config::Service::HighestRandomWeight(config) => {
+                let members = config.services.iter().filter(|member| member.effective_weight() > 0);
+                let members = members.map(|member| Ok((self.child(&member.name)?, member.effective_weight())));
+                members.collect::<Result<_, String>>().map(Kind::HighestRandomWeight)
+            }
+            config::Service::Failover(config) => {
+                let errors = config.errors.clone().unwrap_or_default();
+                let status = |text: &String| {
+                    middleware::status_range(text)
+                        .ok_or_else(|| format!("errors: {text:?} is neither a status nor a range"))
+                };
+                let limit = errors.max_request_body_bytes;
+                Ok(Kind::Failover(Failover {
+                    main: self.child(&config.service)?,
+                    fallback: self.child(&config.fallback)?,
+                    statuses: errors.status.iter().map(status).collect::<Result<_, _>>()?,
+                    body_bytes: limit.map_or(RETRY_BODY_BYTES, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+                }))
             }
             config::Service::Internal(internal) => match self.internals.get(internal) {
                 Some(service) => Ok(Kind::Internal(service.clone())),
@@ -355,6 +369,12 @@ impl Services<'_> {
             config::Service::Invalid => Err("the service is invalid".to_owned()),
             other => Err(format!("services of the kind {} are not implemented", other.kind())),
         }
+    }
+
+    /// A service that another one sends requests to.
+    fn child(&mut self, name: &str) -> Result<Arc<Service>, String> {
+        let child = self.table.services.get(name).cloned().ok_or_else(|| format!("service {name} does not exist"))?;
+        Ok(self.service(&child))
     }
 
     fn balancer(&self, name: &Arc<str>, config: &config::LoadBalancer) -> Result<Arc<Balancer>, String> {

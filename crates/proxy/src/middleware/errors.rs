@@ -1,7 +1,6 @@
 //! `errors`: puts what another service says in place of error responses. The status stays, unless it is rewritten.
 
-use super::retry::range;
-use super::{LocalFuture, Middleware, Next, Request, Response};
+use super::{LocalFuture, Middleware, Next, Request, Response, status_range};
 use crate::body::Body;
 use crate::message::{Fields, RequestHead};
 use baton_routing::config;
@@ -27,7 +26,7 @@ impl Errors {
     /// From its options.
     pub(super) fn new(options: &config::Errors) -> Result<Self, String> {
         let status =
-            |text: &str| range(text).ok_or_else(|| format!("{text:?} is neither a status nor a range of them"));
+            |text: &str| status_range(text).ok_or_else(|| format!("{text:?} is neither a status nor a range of them"));
         let rewrite = |(from, to): (&String, &u16)| match (100..=599).contains(to) {
             true => Ok((status(from)?, *to)),
             false => Err(format!("statusRewrites: {to} is not an HTTP status")),

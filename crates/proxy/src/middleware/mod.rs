@@ -34,6 +34,7 @@ use crate::message::{Fields, RequestHead, ResponseHead};
 use crate::service::Service;
 use baton_routing::config;
 use std::future::Future;
+use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -167,6 +168,12 @@ impl<'a> Next<'a> {
             response
         })
     }
+}
+
+/// `502` or `500-599`.
+pub(crate) fn status_range(text: &str) -> Option<RangeInclusive<u16>> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    Some(from.trim().parse().ok()?..=to.trim().parse().ok()?)
 }
 
 /// Whether a middleware depends on more than its configuration, so that a reload has to build it again.

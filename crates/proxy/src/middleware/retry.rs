@@ -3,11 +3,11 @@
 //! After a failed dial nothing was sent, so any request may be tried again. By status only requests that can be repeated,
 //! with a body small enough to keep.
 
-use super::{Failure, LocalFuture, Middleware, Next, Request, Response};
-use crate::body::{Body, BodyError, joined};
+use super::{Failure, LocalFuture, Middleware, Next, Request, Response, status_range};
+use crate::body::{Body, BodyError, keep};
 use crate::limits::RETRY_BODY_BYTES;
 use baton_routing::config;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -35,7 +35,7 @@ impl Retry {
         Self {
             attempts: options.attempts.max(1),
             pause: *options.initial_interval,
-            statuses: options.status.iter().filter_map(|text| range(text)).collect(),
+            statuses: options.status.iter().filter_map(|text| status_range(text)).collect(),
             body_bytes: limit.map_or(RETRY_BODY_BYTES, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             network: !options.disable_retry_on_network_error,
             any_method: options.retry_non_idempotent_method,
@@ -93,23 +93,6 @@ impl Middleware for Retry {
     }
 }
 
-/// Reads a body of at most `limit` bytes into memory; a larger one is put together again.
-async fn keep(mut body: Body, limit: usize) -> Result<(Option<Bytes>, Body), BodyError> {
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        match frame?.into_data() {
-            Ok(data) => bytes.extend_from_slice(&data),
-            Err(trailers) => {
-                return Ok((None, joined([Ok(Frame::data(bytes.freeze())), Ok(trailers)].into(), body)));
-            }
-        }
-        if bytes.len() > limit {
-            return Ok((None, joined([Ok(Frame::data(bytes.freeze()))].into(), body)));
-        }
-    }
-    Ok((Some(bytes.freeze()), Body::Empty))
-}
-
 /// A body lent to one try; a try that sent nothing of it leaves it whole for the next.
 struct Borrowed(Rc<RefCell<Body>>);
 
@@ -128,10 +111,4 @@ impl http_body::Body for Borrowed {
     fn size_hint(&self) -> SizeHint {
         self.0.borrow().size_hint()
     }
-}
-
-/// `502` or `500-599`.
-pub(super) fn range(text: &str) -> Option<RangeInclusive<u16>> {
-    let (from, to) = text.split_once('-').unwrap_or((text, text));
-    Some(from.trim().parse().ok()?..=to.trim().parse().ok()?)
 }

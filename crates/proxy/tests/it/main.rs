@@ -12,5 +12,6 @@ mod middlewares;
 mod paths;
 mod relaying;
 mod reload;
+mod services;
 mod support;
 mod tls;
