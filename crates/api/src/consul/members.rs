@@ -32,7 +32,7 @@ pub(super) fn agent_self(face: &Face) -> Result<Answer, Failure> {
             server: *server,
             version: CONSUL_VERSION.into(),
         },
-        debug_config: match json!({"Datacenter": datacenter, "NodeName": node, "NodeID": node_id, "Version": CONSUL_VERSION})
+        debug_config: match json!({"Datacenter": datacenter, "NodeName": node, "NodeID": node_id, "Version": CONSUL_VERSION, "Baton": env!("CARGO_PKG_VERSION")})
         {
             serde_json::Value::Object(object) => object,
             _ => serde_json::Map::new(),

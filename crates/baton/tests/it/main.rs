@@ -1,7 +1,20 @@
 //! Stories about the built binary: real processes, real sockets, real peers.
 
+#![allow(unreachable_pub)] // a test binary: nothing is reachable from outside
+
+mod agent;
+mod check;
+mod clients;
+mod crash;
+mod dev;
+mod load;
+mod peers;
+mod procs;
+mod refuse;
+mod seed;
 mod supervise;
 mod whoami;
+mod world;
 
 use std::process::Command;
 

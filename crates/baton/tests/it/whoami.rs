@@ -10,7 +10,8 @@ use crate::baton;
 fn answers_and_toggles_its_health() {
     let port = free_port();
     let address = format!("127.0.0.1:{port}");
-    let _whoami = Process::start(baton().args(["whoami", "-listen", &address, "--name", "me"]).env("NOMAD_ALLOC_ID", "abc"));
+    let _whoami =
+        Process::start(baton().args(["whoami", "-listen", &address, "--name", "me"]).env("NOMAD_ALLOC_ID", "abc"));
     let text = eventually("an answer", Duration::from_secs(10), || curl(&[&format!("http://{address}/path?q=1")]));
     for part in ["Name: me", "Allocation: abc", "GET /path?q=1", "RemoteAddr: 127.0.0.1"] {
         assert!(text.contains(part), "{part:?} in {text}");

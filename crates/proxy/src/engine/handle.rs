@@ -162,11 +162,11 @@ impl EngineHandle {
 
     /// Gives each socket to a worker: more sockets than workers are shared out, fewer are shared.
     fn listen(&self, slot: usize, name: &str, listeners: &Listeners) -> Result<(), EngineError> {
-        let failed = |source| EngineError::Listen {
+        let failed = |cause| EngineError::Listen {
             entry_point: name.to_owned(),
             address: listeners.address.to_string(),
             hint: "",
-            source,
+            cause,
         };
         let workers = if baton_net::listen::balances() || listeners.sockets.len() > 1 { self.workers.len() } else { 1 };
         for turn in 0..workers.max(listeners.sockets.len()) {

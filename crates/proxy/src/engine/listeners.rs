@@ -30,7 +30,7 @@ impl Listeners {
     ) -> Result<Self, EngineError> {
         let sockets = inherited.take(name);
         if !sockets.is_empty() {
-            let address = sockets[0].local_addr().map_err(|source| failed(name, bind, source))?;
+            let address = sockets[0].local_addr().map_err(|cause| failed(name, bind, cause))?;
             return Ok(Self { sockets, address, bind: bind.clone() });
         }
         let mut last = None;
@@ -44,7 +44,7 @@ impl Listeners {
     }
 
     fn bind(name: &str, bind: &Bind, address: SocketAddr, workers: usize) -> Result<Self, EngineError> {
-        let failed = |source| failed(name, bind, source);
+        let failed = |cause| failed(name, &address, cause);
         // Alone first: with SO_REUSEPORT a second process of the same user would silently share the port.
         drop(listen::tcp(address, BACKLOG, Sharing::Alone).map_err(failed)?);
         let count = if listen::balances() { workers } else { 1 };
@@ -76,8 +76,8 @@ fn addresses(name: &str, bind: &Bind, host: Option<&str>) -> Result<Vec<SocketAd
     if found.is_empty() { Err(address("the name has no address".to_owned())) } else { Ok(found) }
 }
 
-fn failed(name: &str, bind: &Bind, source: io::Error) -> EngineError {
-    let hint = match source.kind() {
+fn failed(name: &str, address: &impl ToString, cause: io::Error) -> EngineError {
+    let hint = match cause.kind() {
         io::ErrorKind::AddrInUse => {
             "; another program holds the address (`ss -ltnp` shows which): stop it, or choose another port"
         }
@@ -87,5 +87,5 @@ fn failed(name: &str, bind: &Bind, source: io::Error) -> EngineError {
         io::ErrorKind::AddrNotAvailable => "; the address is not configured on this machine",
         _ => "",
     };
-    EngineError::Listen { entry_point: name.to_owned(), address: bind.to_string(), hint, source }
+    EngineError::Listen { entry_point: name.to_owned(), address: address.to_string(), hint, cause }
 }

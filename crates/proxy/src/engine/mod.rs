@@ -67,7 +67,7 @@ impl EngineConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// An entry point's address cannot be bound.
-    #[error("entry point {entry_point}: cannot listen on {address}: {source}{hint}")]
+    #[error("entry point {entry_point}: cannot listen on {address}: {cause}{hint}")]
     Listen {
         /// Its name.
         entry_point: String,
@@ -76,7 +76,7 @@ pub enum EngineError {
         /// What to do about it.
         hint: &'static str,
         /// The system's answer.
-        source: io::Error,
+        cause: io::Error,
     },
     /// An entry point's address is not one.
     #[error("entry point {entry_point}: {address:?} is not an address of this machine: {reason}")]

@@ -36,7 +36,7 @@ impl Target {
             bail!("which node? give its id or name, or --self for this agent's");
         }
         let agent: Value = api.get("/v1/agent/self").await?;
-        let ids = agent.pointer("/stats/client/node_id").and_then(Value::as_str).unwrap_or_default();
+        let ids = agent.pointer("/stats/client/node_ids").and_then(Value::as_str).unwrap_or_default();
         match ids.split(',').filter(|id| !id.is_empty()).collect::<Vec<_>>()[..] {
             [] => bail!("this agent runs no node (no client); name one: baton node status lists them"),
             [one] => api.get(&format!("/v1/node/{one}")).await,
