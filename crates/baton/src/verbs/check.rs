@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use baton_jobspec::{Diagnostic, Inputs, ParseOptions, Severity};
+use baton_routing::config::Middleware;
 use baton_routing::{Kind, ObjectRef};
 use baton_traefik::Finding;
 use baton_traefik::check::{check_dynamic, check_static, is_static};
@@ -162,7 +163,9 @@ fn not_served(bytes: &[u8], name: &str) -> Vec<Row> {
         let (line, column) = (line as usize, column as usize);
         Row { severity: ERROR, file: name.to_owned(), line, column, message, suggestion: None }
     };
-    let middlewares = file.config.http.middlewares.iter().filter_map(|(own, kind)| {
+    let built = |kind: &Middleware| !matches!(kind, Middleware::Chain(_) | Middleware::Invalid);
+    let kinds = file.config.http.middlewares.iter().filter(|(_, kind)| built(kind));
+    let middlewares = kinds.filter_map(|(own, kind)| {
         let reason = baton_proxy::middleware::build(own, kind).err().filter(|reason| reason.contains(NOT_THERE))?;
         Some(row(ObjectRef::new(Kind::Middleware, own), reason))
     });

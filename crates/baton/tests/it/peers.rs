@@ -278,6 +278,7 @@ assert any(entry["Name"] == "alloc" for entry in n.client.ls.list_files(allocs[0
 node = next(x for x in n.nodes.get_nodes() if x["Name"] == "edge-1")
 n.node.drain_node_with_spec(node["ID"], drain_spec={"Deadline": 60_000_000_000})
 until("edge-1 is empty", lambda: (running() or [None]) and all(a["NodeName"] == "edge-2" for a in running() or [{"NodeName": ""}]))
+until("the drain is over", lambda: not n.node.get_node(node["ID"]).get("DrainStrategy"))
 assert n.node.get_node(node["ID"])["SchedulingEligibility"] == "ineligible"
 n.node.eligible_node(node["ID"], eligible=True)
 n.job.deregister_job("whoami")

@@ -1,0 +1,173 @@
+//! `baton check`: one verdict for every file of a setup, all mistakes at once.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::baton;
+use crate::world::{EDGE, Said, WHOAMI, say};
+
+const STATIC: &str = "entryPoints:
+  web:
+    address: \":8000\"
+    http:
+      redirections: {entryPoint: {to: websecure, scheme: https}}
+  websecure:
+    address: \":8443\"
+api: {dashboard: true}
+providers:
+  file: {directory: dynamic}
+  consulCatalog: {prefix: traefik, exposedByDefault: false}
+accessLog: {filePath: access.log, format: json, filters: {statusCodes: [\"500-599\"], minDuration: 10ms}}
+metrics: {prometheus: {}}
+";
+
+const DYNAMIC: &str = "http:
+  routers:
+    site:
+      rule: \"Host(`a.test`) && PathPrefix(`/x`)\"
+      service: site
+      middlewares: [local, quiet, elsewhere@consulcatalog]
+  middlewares:
+    local: {ipWhiteList: {sourcerange: 127.0.0.1/32}}
+    quiet: {headers: {customResponseHeaders: {server: \"\"}}}
+  services:
+    site: {loadBalancer: {servers: [{url: \"http://127.0.0.1:1\"}]}}
+";
+
+const TOML: &str = "[http.routers.site]
+rule = \"Host(`a.test`)\"
+service = \"site\"
+[http.services.site.loadBalancer]
+[[http.services.site.loadBalancer.servers]]
+url = \"http://127.0.0.1:1\"
+";
+
+fn check(dir: &Path, args: &[&str]) -> Said {
+    say(baton().arg("check").args(args).current_dir(dir))
+}
+
+fn written(files: &[(&str, &str)]) -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(dir.path().join(name), text).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn good_files_of_every_kind_pass() {
+    let dir = written(&[
+        ("static.yml", STATIC),
+        ("dynamic.yml", &DYNAMIC.replace("ipWhiteList", "ipAllowList")),
+        ("dynamic.toml", TOML),
+    ]);
+    for file in ["static.yml", "dynamic.yml", "dynamic.toml", EDGE, WHOAMI] {
+        let said = check(dir.path(), &[file]);
+        assert_eq!((said.code, said.out.lines().filter(|line| line.contains("error")).count()), (0, 0), "{said:?}");
+        assert!(said.err.starts_with("1 file checked: 0 errors"), "{said:?}");
+        if file.starts_with('d') || file.starts_with('s') {
+            assert_eq!(said.out, "", "nothing but the summary");
+        }
+    }
+    let folder = check(dir.path(), &["."]);
+    assert_eq!((folder.code, folder.err.as_str()), (0, "3 files checked: 0 errors, 0 warnings\n"), "{folder:?}");
+}
+
+#[test]
+fn an_old_name_is_a_warning_and_no_error() {
+    let dir = written(&[("dynamic.yml", DYNAMIC)]);
+    let said = check(dir.path(), &["dynamic.yml"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.starts_with("dynamic.yml:8:5: warning: ipWhiteList is deprecated: write ipAllowList"), "{said:?}");
+    assert_eq!(said.err, "1 file checked: 0 errors, 1 warnings\n");
+}
+
+/// The file, where its mistakes are, and what is said about each.
+const BROKEN: [(&str, &str, &[(usize, usize, &str)]); 5] = [
+    (
+        "static.yml",
+        "entryPoints:\n  web: {address: \":80x\"}\n  two: {adress: \":81\", address: \":81\"}\nproviders:\n  file: {directory: a, filenam: b}\n",
+        &[(2, 9, ":80x"), (3, 9, "address"), (5, 24, "filename")],
+    ),
+    (
+        "dynamic.yml",
+        "http:\n  routers:\n    a: {rule: \"Hots(`a.test`)\", service: s}\n    b: {rule: \"Host(`b.test`\", service: s}\n    c: {rul: \"Host(`c.test`)\", service: s}\n  services:\n    s: {loadBalancer: {servers: [{url: \"http://127.0.0.1:1\"}]}}\n",
+        &[(3, 16, "Hots"), (4, 29, "ends"), (5, 5, "rule is empty"), (5, 9, "\"rule\"")],
+    ),
+    (
+        "dynamic.toml",
+        "[http.routers.a]\nrule = \"Host(`a.test`)\"\nservise = \"s\"\n",
+        &[(1, 15, "service is missing"), (3, 1, "\"service\"")],
+    ),
+    (
+        "job.nomad",
+        "job \"a\" {\n  group \"g\" {\n    cuont = 2\n    task \"t\" {\n      driver = \"raw_exec\"\n      kil_timeout = \"1s\"\n      config { command = \"true\" }\n    }\n  }\n}\n",
+        &[(3, 5, "count"), (6, 7, "kill_timeout")],
+    ),
+    ("text.yml", "entryPoints:\n\tweb: {}\n", &[(2, 2, "tabs")]),
+];
+
+#[test]
+fn all_mistakes_of_a_file_are_told_with_their_places() {
+    for (name, text, mistakes) in BROKEN {
+        let dir = written(&[(name, text)]);
+        let said = check(dir.path(), &[name]);
+        assert_eq!(said.code, 1, "{said:?}");
+        for (line, column, part) in mistakes {
+            let place =
+                if *column > 0 { format!("{name}:{line}:{column}: error: ") } else { format!("{name}:{line}:") };
+            let told = said.out.lines().any(|row| row.starts_with(&place) && row.contains(part));
+            assert!(told, "{place} … {part:?} in\n{}", said.out);
+        }
+        let json = check(dir.path(), &["--json", name]);
+        assert_eq!((json.code, json.err.as_str()), (1, ""), "{json:?}");
+        let rows: Vec<Value> = serde_json::from_str(&json.out).unwrap();
+        let told: Vec<&Value> = rows.iter().filter(|row| row["severity"] == "error").collect();
+        assert_eq!(told.len(), mistakes.len(), "{rows:#?}");
+        for ((line, _, _), row) in mistakes.iter().zip(told) {
+            assert_eq!((&row["file"], &row["line"]), (&Value::from(name), &Value::from(*line)), "{row}");
+            assert!(row["message"].as_str().is_some_and(|message| !message.is_empty()), "{row}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_served_is_told_before_it_is_tried() {
+    let dir = written(&[(
+        "dynamic.yml",
+        "http:\n  services:\n    m: {mirroring: {service: s}}\n    s: {loadBalancer: {servers: [{url: \"http://127.0.0.1:1\"}]}}\n  routers:\n    r: {rule: \"Host(`a.test`)\", service: m}\n",
+    )]);
+    let said = check(dir.path(), &["dynamic.yml"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.out.contains("\"mirroring\" is known but not implemented"), "{said:?}");
+}
+
+#[test]
+fn a_mistake_in_one_file_leaves_the_others_judged() {
+    let dir = written(&[("a.yml", "http: {routers: {r: {rul: x}}}\n"), ("b.yml", "http: {routers: {r: {ruel: x}}}\n")]);
+    let said = check(dir.path(), &["a.yml", "b.yml"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.out.contains("a.yml:1:") && said.out.contains("b.yml:1:"), "{said:?}");
+    let missing = check(dir.path(), &["c.yml"]);
+    assert_eq!(missing.code, 1, "{missing:?}");
+    assert!(missing.err.contains("c.yml"), "{missing:?}");
+}
+
+#[test]
+fn a_redirection_to_nowhere_is_a_mistake_with_which_the_proxy_starts_as_traefik_does() {
+    let port = baton_testkit::free_port();
+    let entry = format!(
+        "entryPoints:\n  web: {{address: \"127.0.0.1:{port}\", http: {{redirections: {{entryPoint: {{to: nowhere}}}}}}}}\nping: {{entryPoint: web}}\n"
+    );
+    let dir = written(&[("static.yml", &entry)]);
+    assert_eq!(check(dir.path(), &["static.yml"]).code, 1);
+    let proxy =
+        baton_testkit::Process::start(baton().args(["proxy", "--configfile", "static.yml"]).current_dir(dir.path()));
+    baton_testkit::eventually("ping", crate::world::LIMIT, || {
+        crate::world::curl(&["-f", &format!("http://127.0.0.1:{port}/ping")]).map_err(|error| (error, proxy.output()))
+    });
+    assert!(proxy.output().contains("non-existing entry point: nowhere"), "{}", proxy.output());
+}
