@@ -91,11 +91,23 @@ impl TaskEnv {
         set("BATON_STATE_DIR", state.display().to_string());
         env.ports(alloc, task);
         env.meta(job, group, task);
-        // Names in `env` may use everything above; later ones may not use each other.
-        let own: Vec<(String, String)> =
-            task.env.iter().map(|(name, value)| (env.replace(name), env.replace(value))).collect();
-        env.vars.extend(own);
+        env.own(&task.env);
         env
+    }
+
+    /// The task's `env`: values may use everything known, and each other; one that names itself extends what was there before.
+    fn own(&mut self, wanted: &BTreeMap<String, String>) {
+        let mut pending: Vec<(&String, &String)> = wanted.iter().collect();
+        while !pending.is_empty() {
+            let names = |value: &str, name: &str| value.contains(&format!("${{{name}}}"));
+            let free = |(name, value): &(&String, &String)| {
+                !pending.iter().any(|(other, _)| other != name && names(value, other))
+            };
+            // In a circle the first by name goes first.
+            let next = pending.iter().position(free).unwrap_or(0);
+            let (name, value) = pending.remove(next);
+            self.vars.insert(self.replace(name), self.replace(value));
+        }
     }
 
     /// Adds what `env = true` templates rendered.
@@ -106,7 +118,10 @@ impl TaskEnv {
     /// What `${name}` stands for.
     pub fn get(&self, name: &str) -> Option<&str> {
         let quoted = name.strip_prefix("env[\"").and_then(|rest| rest.strip_suffix("\"]"));
-        let found = self.node.get(name).or_else(|| self.vars.get(quoted.unwrap_or(name)));
+        let name = quoted.unwrap_or(name);
+        let found = self.node.get(name).or_else(|| self.vars.get(name));
+        // Variables of ports and meta are named with underscores; jobs write the label as it is.
+        let found = found.or_else(|| name.starts_with("NOMAD_").then(|| self.vars.get(&clean(name))).flatten());
         found.map(String::as_str)
     }
 
@@ -179,6 +194,12 @@ impl TaskEnv {
     }
 
     fn meta(&mut self, job: &Job, group: &TaskGroup, task: &Task) {
+        // What a dispatch may leave out is empty, not unknown.
+        for key in job.parameterized.iter().flat_map(|rules| &rules.meta_optional) {
+            let key = clean(key);
+            self.vars.insert(format!("NOMAD_META_{}", key.to_uppercase()), String::new());
+            self.vars.insert(format!("NOMAD_META_{key}"), String::new());
+        }
         for (key, value) in job.meta.iter().chain(&group.meta).chain(&task.meta) {
             let key = clean(key);
             let value = self.replace(value);
@@ -251,6 +272,36 @@ mod tests {
         };
         assert_eq!(env.replace("${meta.client_type}:${NOMAD_PORT_http}"), "edge:8080");
         assert_eq!(env.replace("${env[\"HOME\"]} ${ HOME } $HOME ${x} ${"), "/h /h $HOME ${x} ${");
+    }
+
+    #[test]
+    fn labels_with_a_dash_are_known_by_both_spellings() {
+        let vars = BTreeMap::from([("NOMAD_PORT_http_api".to_owned(), "80".to_owned())]);
+        let env = TaskEnv { vars, node: BTreeMap::new() };
+        assert_eq!(env.replace("${NOMAD_PORT_http-api} ${NOMAD_PORT_http_api} ${http-api}"), "80 80 ${http-api}");
+    }
+
+    #[test]
+    fn values_name_each_other_and_themselves() {
+        let mut env = TaskEnv { vars: BTreeMap::from([("PATH".into(), "/bin".into())]), node: BTreeMap::new() };
+        let pairs =
+            [("A", "${B}/a"), ("B", "${C}/b"), ("C", "c"), ("PATH", "${PATH}:/x"), ("X", "${Y}"), ("Y", "${X}")];
+        env.own(&pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        assert_eq!((env.vars["A"].as_str(), env.vars["PATH"].as_str()), ("c/b/a", "/bin:/x"));
+        assert_eq!((env.vars["X"].as_str(), env.vars["Y"].as_str()), ("${Y}", "${Y}"));
+    }
+
+    #[test]
+    fn optional_meta_of_a_dispatch_is_empty_unless_given() {
+        let rules = baton_model::job::Parameterized {
+            meta_optional: vec!["given".into(), "left-out".into()],
+            ..Default::default()
+        };
+        let job =
+            Job { parameterized: Some(rules), meta: BTreeMap::from([("given".into(), "v".into())]), ..Job::default() };
+        let mut env = TaskEnv::default();
+        env.meta(&job, &TaskGroup::default(), &Task::default());
+        assert_eq!((env.vars["NOMAD_META_given"].as_str(), env.vars["NOMAD_META_LEFT_OUT"].as_str()), ("v", ""));
     }
 
     #[test]
