@@ -129,7 +129,10 @@ fn instance(entry: &ServiceEntry) -> Instance {
     let service = &entry.service;
     let maintenance = entry.checks.iter().any(|check| MAINTENANCE.iter().any(|id| check.check_id.starts_with(id)));
     let worst = entry.checks.iter().map(|check| check.status).max_by_key(|status| severity(*status));
+    let draining = service.meta.contains_key(DRAINING);
     let status = match worst {
+        // It leaves in good order: what it has it finishes, whatever its checks tell others.
+        _ if draining => "passing",
         _ if maintenance => "maintenance",
         None | Some(Status::Passing) => "passing",
         Some(Status::Warning) => "warning",
@@ -144,7 +147,7 @@ fn instance(entry: &ServiceEntry) -> Instance {
         node_address: entry.node.address.clone(),
         status: status.to_owned(),
         index: service.create_index,
-        draining: service.meta.contains_key(DRAINING),
+        draining,
     }
 }
 

@@ -445,7 +445,7 @@ impl Runner {
         }
         if plan.mains_up && !self.killing && !self.group_services {
             self.group_services = true;
-            self.register_group();
+            self.register_group().await;
         }
         if plan.ended {
             self.shared.services.remove(&self.group_scope()).await;
@@ -464,7 +464,7 @@ impl Runner {
         task::key(&self.alloc.id, "")
     }
 
-    fn register_group(&self) {
+    async fn register_group(&self) {
         if self.group.services.is_empty() {
             return;
         }
@@ -485,7 +485,13 @@ impl Runner {
                 dir: &dir.root,
                 restart: handle.commands.downgrade(),
             };
-            wanted.extend(service::registrations(&owner, std::slice::from_ref(one)));
+            match service::registrations(&owner, std::slice::from_ref(one)) {
+                Ok(more) => wanted.extend(more),
+                Err(reason) => {
+                    self.kill(named, Some(events::failure(event::SETUP_FAILURE, reason))).await;
+                    return;
+                }
+            }
         }
         self.shared.services.set(self.group_scope(), wanted);
     }
@@ -530,9 +536,8 @@ impl Runner {
     }
 
     fn scopes_with_checks(&self) -> Vec<String> {
-        let has = |services: &[baton_model::service::Service]| {
-            services.iter().any(|service| service.provider != "nomad" && !service.checks.is_empty())
-        };
+        let has =
+            |services: &[baton_model::service::Service]| services.iter().any(|service| !service.checks.is_empty());
         let tasks = self.group.tasks.iter().filter(|task| has(&task.services));
         let mut scopes: Vec<String> = tasks.map(|task| task::key(&self.alloc.id, &task.name)).collect();
         if has(&self.group.services) {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::lifecycle::Role;
 use super::{Runner, Succession};
 use crate::client::Shared;
+use crate::service;
 use crate::task::{self, Command, Snapshot, events};
 
 /// How long a stop waits for the successor to take over; beyond its own limits something is broken.
@@ -84,22 +85,30 @@ impl Drop for Runner {
 }
 
 impl Stop {
+    /// Nothing new may come once the signal is sent: marked first, left alone for a while, taken out, then ended.
     async fn run(self) {
-        if let Some(successor) = self.shared.successor(&self.alloc_id) {
+        let successor = self.shared.successor(&self.alloc_id);
+        if let Some(successor) = &successor {
             let mut succession = successor.succession.clone();
             let settled = succession.wait_for(|state| *state == Succession::Settled);
             let _ = tokio::time::timeout(SUCCESSOR_LIMIT, settled).await;
         }
-        for scope in &self.scopes {
-            self.shared.services.remove(scope).await;
-        }
-        if !self.delay.is_zero() {
-            let text = format!("Waiting for shutdown_delay of {:?} before killing the task.", self.delay);
+        // A successor listens at the same address: there is nothing to keep away from it.
+        let draining = successor.is_none() && self.shared.services.drain(&self.scopes).await;
+        let mut delay = self.delay.min(service::DRAIN_LIMIT);
+        if !delay.is_zero() {
+            let text = format!("Waiting for shutdown_delay of {delay:?} before killing the task.");
             for target in self.rows.iter().flatten() {
                 let _ =
                     target.commands.send(Command::Note(events::new("Waiting for shutdown delay", text.clone()))).await;
             }
-            tokio::time::sleep(self.delay).await;
+        }
+        if draining {
+            delay = delay.max(service::DRAIN_SETTLE);
+        }
+        tokio::time::sleep(delay).await;
+        for scope in &self.scopes {
+            self.shared.services.remove(scope).await;
         }
         for row in self.rows {
             for target in &row {

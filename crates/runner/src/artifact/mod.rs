@@ -19,6 +19,8 @@ pub use checksum::Checksum;
 use source::{Place, Source};
 use unpack::Archive;
 
+use crate::link::with_causes;
+
 /// The largest artifact that is fetched.
 pub const FETCH_BYTES_MAX: u64 = 100 << 30;
 /// The largest sum of file sizes that an archive may unpack to.
@@ -194,16 +196,6 @@ fn only_file(dir: &Path) -> Option<PathBuf> {
 fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     fs::set_permissions(path, fs::Permissions::from_mode(mode))
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

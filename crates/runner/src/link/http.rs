@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::{Assigned, Lease, LinkError, ServerLink};
+use super::{Assigned, Lease, LinkError, ServerLink, with_causes};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -44,7 +44,7 @@ impl HttpLink {
     ) -> Result<Response, LinkError> {
         let request = format!("{method} {path}");
         let unreachable =
-            |error: &reqwest::Error| LinkError::Unreachable { address: self.base.clone(), reason: chain(error) };
+            |error: &reqwest::Error| LinkError::Unreachable { address: self.base.clone(), reason: with_causes(error) };
         let mut builder = self.http.request(method, format!("{}{path}", self.base)).timeout(timeout);
         if let Some(token) = &self.token {
             builder = builder.header("X-Nomad-Token", token);
@@ -106,22 +106,11 @@ impl ServerLink for HttpLink {
 async fn decode<T: DeserializeOwned>(request: &str, mut response: Response) -> Result<T, LinkError> {
     let malformed = |reason: String| LinkError::Malformed { request: request.to_owned(), reason };
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| malformed(chain(&error)))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| malformed(with_causes(&error)))? {
         if body.len() + chunk.len() > ANSWER_BYTES_MAX {
             return Err(malformed(format!("longer than {ANSWER_BYTES_MAX} bytes")));
         }
         body.extend_from_slice(&chunk);
     }
     serde_json::from_slice(&body).map_err(|error| malformed(error.to_string()))
-}
-
-/// An error with its causes; reqwest's own text leaves them out.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -61,3 +61,14 @@ pub trait ServerLink: Send + Sync {
     /// Reports the client's side of allocations: status, task states, health, hand-over.
     fn update<'a>(&'a self, node_id: &'a str, allocs: &'a [Allocation]) -> BoxFuture<'a, Result<(), LinkError>>;
 }
+
+/// An error with its causes; reqwest's own text leaves them out.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,13 +1,14 @@
 //! The catalog that services register in: Baton's own, or a real Consul's agent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use baton_consul::Client;
 use baton_consul::client::Read;
 use baton_consul::wire::{
-    CatalogDeregistration, CatalogRegistration, CheckRegistration, HealthCheck, NodeService, ServiceRegistration,
-    Status, Text, Weights,
+    AgentService, CatalogDeregistration, CatalogRegistration, CheckRegistration, HealthCheck, NodeService,
+    ServiceRegistration, Status, Text, Weights,
 };
+use baton_model::service::ServiceWeights;
 use baton_model::{Nanos, Node};
 use futures::future::{BoxFuture, FutureExt as _};
 
@@ -26,6 +27,32 @@ pub struct Report {
 /// By check id.
 pub type Reports = BTreeMap<String, Report>;
 
+/// A service as the catalog has it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Known {
+    /// Without its checks.
+    pub service: Registration,
+    /// By id.
+    pub checks: BTreeMap<String, Status>,
+}
+
+impl Known {
+    /// The catalog has the service as it is to be registered, checks aside. Tags may be another's when the job lets them; a
+    /// catalog may add tagged addresses of its own.
+    pub fn is(&self, wanted: &Registration) -> bool {
+        let known = &self.service;
+        let has = |(name, address)| known.tagged_addresses.get(name) == Some(address);
+        known.name == wanted.name
+            && known.address == wanted.address
+            && known.port == wanted.port
+            && known.meta == wanted.meta
+            && known.enable_tag_override == wanted.enable_tag_override
+            && (known.tags == wanted.tags || wanted.enable_tag_override)
+            && weights(known).unwrap_or_default() == weights(wanted).unwrap_or_default()
+            && wanted.tagged_addresses.iter().all(has)
+    }
+}
+
 /// What the runner needs of a catalog.
 pub trait Catalog: Send + Sync {
     /// Registers a service with all its checks in one call; a check without a report is in its initial state.
@@ -41,8 +68,11 @@ pub trait Catalog: Send + Sync {
         report: &'a Report,
     ) -> BoxFuture<'a, Result<(), String>>;
 
-    /// Ids of jobs' services that the catalog has for this node.
-    fn registered(&self) -> BoxFuture<'_, Result<BTreeSet<String>, String>>;
+    /// Takes one check out of a service that stays. That it is gone already is no error.
+    fn deregister_check<'a>(&'a self, check_id: &'a str) -> BoxFuture<'a, Result<(), String>>;
+
+    /// Jobs' services that the catalog has for this node, by id.
+    fn registered(&self) -> BoxFuture<'_, Result<BTreeMap<String, Known>, String>>;
 
     /// The catalog serves this node alone: whatever job's service it has and the runner does not know is left over.
     fn is_exclusive(&self) -> bool;
@@ -91,6 +121,7 @@ impl NodeCatalog {
             tags: service.tags.clone(),
             address: service.address.clone(),
             port: service.port,
+            tagged_addresses: service.tagged_addresses.clone(),
             meta: service.meta.clone(),
             weights: weights(service).unwrap_or_default(),
             enable_tag_override: service.enable_tag_override,
@@ -136,12 +167,26 @@ impl Catalog for NodeCatalog {
         self.put(service, vec![self.check(service, check, Some(report))]).boxed()
     }
 
-    fn registered(&self) -> BoxFuture<'_, Result<BTreeSet<String>, String>> {
+    fn deregister_check<'a>(&'a self, check_id: &'a str) -> BoxFuture<'a, Result<(), String>> {
+        async move {
+            let target = CatalogDeregistration {
+                node: self.node.clone(),
+                check_id: check_id.to_owned(),
+                ..CatalogDeregistration::default()
+            };
+            self.client.catalog_deregister(&target).await.map_err(|error| error.to_string())
+        }
+        .boxed()
+    }
+
+    fn registered(&self) -> BoxFuture<'_, Result<BTreeMap<String, Known>, String>> {
         async move {
             let node =
                 self.client.catalog_node(&self.node, &Read::default()).await.map_err(|error| error.to_string())?;
             let services = node.data.map(|node| node.services).unwrap_or_default();
-            Ok(services.into_keys().filter(|id| id.starts_with(SERVICE_PREFIX)).collect())
+            let checks =
+                self.client.health_node(&self.node, &Read::default()).await.map_err(|error| error.to_string())?;
+            Ok(known(services.into_values().map(|service| AgentService::from(&service)), checks.data))
         }
         .boxed()
     }
@@ -181,6 +226,7 @@ impl Catalog for AgentCatalog {
                 tags: service.tags.clone(),
                 address: service.address.clone(),
                 port: service.port,
+                tagged_addresses: service.tagged_addresses.clone(),
                 meta: service.meta.clone(),
                 weights: weights(service),
                 enable_tag_override: service.enable_tag_override,
@@ -209,10 +255,15 @@ impl Catalog for AgentCatalog {
         .boxed()
     }
 
-    fn registered(&self) -> BoxFuture<'_, Result<BTreeSet<String>, String>> {
+    fn deregister_check<'a>(&'a self, check_id: &'a str) -> BoxFuture<'a, Result<(), String>> {
+        async move { self.client.deregister_check(check_id).await.map_err(|error| error.to_string()) }.boxed()
+    }
+
+    fn registered(&self) -> BoxFuture<'_, Result<BTreeMap<String, Known>, String>> {
         async move {
             let services = self.client.agent_services().await.map_err(|error| error.to_string())?;
-            Ok(services.into_keys().filter(|id| id.starts_with(SERVICE_PREFIX)).collect())
+            let checks = self.client.agent_checks().await.map_err(|error| error.to_string())?;
+            Ok(known(services.into_values(), checks.into_values()))
         }
         .boxed()
     }
@@ -233,6 +284,37 @@ impl Catalog for AgentCatalog {
         }
         .boxed()
     }
+}
+
+fn known(
+    services: impl IntoIterator<Item = AgentService>,
+    checks: impl IntoIterator<Item = HealthCheck>,
+) -> BTreeMap<String, Known> {
+    let ours = services.into_iter().filter(|service| service.id.starts_with(SERVICE_PREFIX));
+    let mut all: BTreeMap<String, Known> = ours
+        .map(|service| {
+            let weights = ServiceWeights { passing: service.weights.passing, warning: service.weights.warning };
+            let registration = Registration {
+                id: service.id.clone(),
+                name: service.service,
+                tags: service.tags,
+                address: service.address,
+                port: service.port,
+                tagged_addresses: service.tagged_addresses,
+                meta: service.meta,
+                weights: Some(weights),
+                enable_tag_override: service.enable_tag_override,
+                checks: Vec::new(),
+            };
+            (service.id, Known { service: registration, checks: BTreeMap::new() })
+        })
+        .collect();
+    for check in checks {
+        if let Some(known) = all.get_mut(&check.service_id) {
+            known.checks.insert(check.check_id, check.status);
+        }
+    }
+    all
 }
 
 fn native(check: &CheckSpec, report: Option<&Report>) -> CheckRegistration {

@@ -1,19 +1,19 @@
 //! Running one check, and what a row of results amounts to.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Stdio;
 use std::time::Duration;
 
 use baton_consul::wire::Status;
 use baton_model::Nanos;
 use tokio::net::TcpStream;
-use tokio::process::Command;
 
 use super::catalog::Report;
 use super::definition::{CheckKind, CheckSpec};
+use super::script::Script;
+use crate::link::with_causes;
 
 /// The most of an answer's body or a script's output that is kept, as in Consul.
-const OUTPUT_BYTES_MAX: usize = 4096;
+pub(super) const OUTPUT_BYTES_MAX: usize = 4096;
 /// A check without a timeout.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const USER_AGENT: &str = "Baton Health Check";
@@ -41,7 +41,7 @@ async fn attempt(http: &reqwest::Client, kind: &CheckKind, scripts: bool) -> Rep
             }
             match request.body(body.clone()).send().await {
                 Ok(response) => judge(method, url, response).await,
-                Err(error) => critical(chain(&error)),
+                Err(error) => critical(with_causes(&error)),
             }
         }
         // A gRPC server that accepts connections counts as up: its health service is not asked.
@@ -53,42 +53,21 @@ async fn attempt(http: &reqwest::Client, kind: &CheckKind, scripts: bool) -> Rep
             critical("script checks are switched off on this node: set client { script_checks = true }".to_owned())
         }
         CheckKind::Script { command, args, env, dir, user } => {
-            let mut process = Command::new(command);
-            process.args(args).env_clear().envs(env).current_dir(dir).stdin(Stdio::null()).kill_on_drop(true);
-            if let Err(reason) = as_user(&mut process, user) {
-                return critical(reason);
-            }
-            match process.output().await {
-                Ok(output) => {
-                    let status = match output.status.code() {
+            match (Script { command, args, env, dir, user }).run().await {
+                Ok((ended, mut text)) => {
+                    let status = match ended.code() {
                         Some(0) => Status::Passing,
                         Some(1) => Status::Warning,
                         _ => Status::Critical,
                     };
-                    let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
-                    text.push_str(&String::from_utf8_lossy(&output.stderr));
-                    if let Some(signal) = output.status.signal() {
+                    if let Some(signal) = ended.signal() {
                         text.push_str(&format!("killed by signal {signal}"));
                     }
                     Report { status, output: cut(text) }
                 }
-                Err(error) => critical(format!("cannot run {command}: {error}")),
+                Err(reason) => critical(reason),
             }
         }
-    }
-}
-
-fn as_user(process: &mut Command, user: &str) -> Result<(), String> {
-    if user.is_empty() || !nix::unistd::Uid::effective().is_root() {
-        return Ok(());
-    }
-    let name = user.split(':').next().unwrap_or(user);
-    match nix::unistd::User::from_name(name) {
-        Ok(Some(found)) => {
-            process.uid(found.uid.as_raw()).gid(found.gid.as_raw());
-            Ok(())
-        }
-        _ => Err(format!("unknown user {name:?}")),
     }
 }
 
@@ -118,16 +97,6 @@ fn critical(output: String) -> Report {
 fn cut(mut text: String) -> String {
     let end = text.floor_char_boundary(OUTPUT_BYTES_MAX);
     text.truncate(end);
-    text
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
     text
 }
 

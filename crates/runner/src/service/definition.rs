@@ -1,8 +1,10 @@
 //! From a job's service block to what is registered: ids, addresses, interpolated texts, checks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use baton_consul::wire::ServiceAddress;
 use baton_model::service::{CheckRestart, Service, ServiceCheck, ServiceWeights};
 use baton_model::{Allocation, Nanos, Node, Task, TaskGroup};
 use sha1::{Digest as _, Sha1};
@@ -14,6 +16,15 @@ use crate::task::env::{TaskEnv, join_host_port};
 /// Every service id of a job's service begins with this, as in Nomad.
 pub const SERVICE_PREFIX: &str = "_nomad-task-";
 
+/// Every check id of a job's check begins with this, as in Nomad.
+pub(super) const CHECK_PREFIX: &str = "_nomad-check-";
+/// The key in a service's meta that tells proxies to send it nothing new.
+pub(super) const DRAINING: &str = "baton-draining";
+/// The check that tells everyone else never runs; it must only not expire before the service is gone.
+const DRAINING_INTERVAL: Nanos = Nanos::hours(1);
+/// Names the job in the meta of a service with `provider = "nomad"`, for templates that ask for it.
+pub(crate) const JOB_META: &str = "baton-job";
+
 /// A service instance as it is to stand in the catalog.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Registration {
@@ -22,10 +33,34 @@ pub struct Registration {
     pub tags: Vec<String>,
     pub address: String,
     pub port: i64,
+    pub tagged_addresses: BTreeMap<String, ServiceAddress>,
     pub meta: BTreeMap<String, String>,
     pub weights: Option<ServiceWeights>,
     pub enable_tag_override: bool,
     pub checks: Vec<CheckSpec>,
+}
+
+impl Registration {
+    /// Marked so that nothing new is sent to it: in its meta for proxies that know the mark, by a critical check for all others.
+    pub(super) fn drain(&mut self) {
+        if self.meta.insert(DRAINING.to_owned(), "true".to_owned()).is_none() {
+            let check = CheckSpec {
+                id: format!("{CHECK_PREFIX}draining-{}", self.id),
+                name: "draining".to_owned(),
+                notes: "its task is about to be stopped".to_owned(),
+                kind: CheckKind::Script {
+                    command: String::new(),
+                    args: Vec::new(),
+                    env: BTreeMap::new(),
+                    dir: PathBuf::new(),
+                    user: String::new(),
+                },
+                interval: DRAINING_INTERVAL,
+                ..CheckSpec::default()
+            };
+            self.checks.push(check);
+        }
+    }
 }
 
 /// A check with everything resolved.
@@ -100,17 +135,18 @@ pub(crate) struct Wanted {
     pub(crate) restart: mpsc::WeakSender<Command>,
 }
 
-pub(crate) fn registrations(owner: &Owner<'_>, services: &[Service]) -> Vec<Wanted> {
-    let wanted = services.iter().filter(|service| service.provider != "nomad");
-    wanted.map(|service| Wanted { registration: owner.registration(service), restart: owner.restart.clone() }).collect()
+/// What is to be registered; an error names a port label that the allocation does not have.
+pub(crate) fn registrations(owner: &Owner<'_>, services: &[Service]) -> Result<Vec<Wanted>, String> {
+    let wanted = |service| Ok(Wanted { registration: owner.registration(service)?, restart: owner.restart.clone() });
+    services.iter().map(wanted).collect()
 }
 
 impl Owner<'_> {
-    fn registration(&self, service: &Service) -> Registration {
+    fn registration(&self, service: &Service) -> Result<Registration, String> {
         let text = |text: &str| self.env.replace(text);
         let name = text(&service.name);
         let label = text(&service.port_label);
-        let (ip, port) = self.address(&label);
+        let (ip, port) = self.address(&label).map_err(|reason| format!("service {name:?}: {reason}"))?;
         let scope = self.task.map_or_else(|| format!("group-{}", self.group.name), |task| task.name.clone());
         let id = format!("{SERVICE_PREFIX}{}-{scope}-{name}-{label}", self.alloc.id);
         let canary = self.alloc.is_canary();
@@ -118,8 +154,18 @@ impl Owner<'_> {
         let mut meta = BTreeMap::from([("external-source".to_owned(), "nomad".to_owned())]);
         let own = service.meta.iter().chain(canary.then_some(&service.canary_meta).into_iter().flatten());
         meta.extend(own.map(|(key, value)| (text(key), text(value))));
-        let checks = service.checks.iter().map(|check| self.check(&id, service, check, &label)).collect();
-        Registration {
+        if service.provider == "nomad" {
+            meta.insert(JOB_META.to_owned(), self.alloc.job_id.clone());
+        }
+        let checks = service.checks.iter().map(|check| {
+            let problem = |reason| format!("service {name:?}: check {:?}: {reason}", check.name);
+            self.check(&id, service, check, &label).map_err(problem)
+        });
+        let checks = checks.collect::<Result<_, _>>()?;
+        let tagged = service.tagged_addresses.iter();
+        let tagged = tagged.map(|(name, address)| (name.clone(), tagged_address(&text(address), port)));
+        Ok(Registration {
+            tagged_addresses: tagged.collect(),
             tags: tags.iter().map(|tag| text(tag)).collect(),
             address: if service.address.is_empty() { ip } else { text(&service.address) },
             port,
@@ -129,19 +175,29 @@ impl Owner<'_> {
             checks,
             name,
             id,
-        }
+        })
     }
 
-    fn check(&self, service_id: &str, service: &Service, check: &ServiceCheck, service_label: &str) -> CheckSpec {
+    fn check(
+        &self,
+        service_id: &str,
+        service: &Service,
+        check: &ServiceCheck,
+        service_label: &str,
+    ) -> Result<CheckSpec, String> {
         let text = |text: &str| self.env.replace(text);
         let label = text(&check.port_label);
-        let (ip, port) = self.address(if label.is_empty() { service_label } else { &label });
+        let (ip, port) = self.address(if label.is_empty() { service_label } else { &label })?;
         let address = join_host_port(&ip, port);
         let kind = match check.check_type.as_str() {
             "http" => CheckKind::Http {
                 url: http_url(&text(&check.protocol), &address, &text(&check.path)),
                 method: text(&check.method),
-                header: check.header.clone(),
+                header: check
+                    .header
+                    .iter()
+                    .map(|(name, values)| (text(name), values.iter().map(|value| text(value)).collect()))
+                    .collect(),
                 body: text(&check.body),
                 tls_skip_verify: check.tls_skip_verify,
                 tls_server_name: text(&check.tls_server_name),
@@ -163,9 +219,9 @@ impl Owner<'_> {
         };
         let name = text(&check.name);
         let hash = Sha1::digest(format!("{service_id}\n{name}\n{}\n{}", check.check_type, check.path));
-        let id = hash.iter().fold("_nomad-check-".to_owned(), |id, byte| format!("{id}{byte:02x}"));
+        let id = hash.iter().fold(CHECK_PREFIX.to_owned(), |id, byte| format!("{id}{byte:02x}"));
         let inherited = |own: &str, from: &str| if own.is_empty() { from.to_owned() } else { own.to_owned() };
-        CheckSpec {
+        Ok(CheckSpec {
             id,
             name,
             notes: text(&check.notes),
@@ -182,14 +238,14 @@ impl Owner<'_> {
                 .clone()
                 .or_else(|| service.check_restart.clone())
                 .filter(|rule| rule.limit > 0),
-        }
+        })
     }
 
     /// Where a label or a number leads; without either, the first network's address and port 0.
-    fn address(&self, label: &str) -> (String, i64) {
+    fn address(&self, label: &str) -> Result<(String, i64), String> {
         let resources = &self.alloc.allocated_resources;
         if let Some(port) = resources.shared.ports.iter().find(|port| port.label == label) {
-            return (port.host_ip.clone(), port.value);
+            return Ok((port.host_ip.clone(), port.value));
         }
         let own = self.task.and_then(|task| resources.tasks.get(&task.name));
         let others = resources.tasks.values().filter(|_| self.task.is_none());
@@ -197,13 +253,31 @@ impl Owner<'_> {
         let networks: Vec<_> = resources.shared.networks.iter().chain(of_tasks).collect();
         for network in &networks {
             if let Some(port) = network.ports().find(|port| port.label == label) {
-                return (network.ip.clone(), port.value);
+                return Ok((network.ip.clone(), port.value));
             }
         }
         let first = networks.first().map(|network| network.ip.clone()).filter(|ip| !ip.is_empty());
         let of_node =
             || self.node.node_resources.networks.first().map(|network| network.ip.clone()).unwrap_or_default();
-        (first.unwrap_or_else(of_node), label.parse().unwrap_or(0))
+        let port = match label.parse::<u16>() {
+            Ok(port) => port.into(),
+            Err(_) if label.is_empty() => 0,
+            Err(_) => {
+                let ports = networks.iter().flat_map(|network| network.ports()).map(|port| &port.label);
+                let known: BTreeSet<&String> =
+                    resources.shared.ports.iter().map(|port| &port.label).chain(ports).collect();
+                return Err(format!("no port has the label {label:?}; the allocation's ports are {known:?}"));
+            }
+        };
+        Ok((first.unwrap_or_else(of_node), port))
+    }
+}
+
+/// `ip`, `ip:port` or `[ip]:port`; the service's port where none is named.
+fn tagged_address(text: &str, port: i64) -> ServiceAddress {
+    match text.parse::<SocketAddr>() {
+        Ok(both) => ServiceAddress { address: both.ip().to_string(), port: both.port().into() },
+        Err(_) => ServiceAddress { address: text.to_owned(), port },
     }
 }
 
@@ -245,20 +319,33 @@ mod tests {
         };
         let check =
             ServiceCheck { name: "c".into(), check_type: "http".into(), path: "/ping".into(), ..Default::default() };
+        let header = BTreeMap::from([("X-Job".to_owned(), vec!["${NOMAD_JOB_ID}".to_owned()])]);
+        let check = ServiceCheck { header, ..check };
         let service = Service {
             name: "web".into(),
             port_label: "http".into(),
             tags: vec!["job=${NOMAD_JOB_ID}".into()],
+            tagged_addresses: BTreeMap::from([
+                ("lan".into(), "10.0.0.1".into()),
+                ("wan".into(), "[2001:db8::1]:443".into()),
+            ]),
             checks: vec![check],
             ..Service::default()
         };
-        let registration = owner.registration(&service);
+        let registration = owner.registration(&service).unwrap();
         assert_eq!(registration.id, "_nomad-task-a1-t-web-http");
         assert_eq!((registration.address.as_str(), registration.port), ("127.0.0.11", 8080));
         assert_eq!(registration.tags, ["job=j"]);
-        let CheckKind::Http { url, .. } = &registration.checks[0].kind else { unreachable!("an http check") };
+        let CheckKind::Http { url, header, .. } = &registration.checks[0].kind else { unreachable!("an http check") };
         assert_eq!(url, "http://127.0.0.11:8080/ping");
+        assert_eq!(header["X-Job"], ["j"]);
+        let tagged = |name: &str| registration.tagged_addresses[name].clone();
+        assert_eq!(tagged("lan"), ServiceAddress { address: "10.0.0.1".into(), port: 8080 });
+        assert_eq!(tagged("wan"), ServiceAddress { address: "2001:db8::1".into(), port: 443 });
         owner.task = None;
-        assert_eq!(owner.registration(&service).id, "_nomad-task-a1-group-g-web-http");
+        assert_eq!(owner.registration(&service).unwrap().id, "_nomad-task-a1-group-g-web-http");
+        let mistyped = Service { port_label: "htpp".into(), ..service };
+        let reason = owner.registration(&mistyped).unwrap_err();
+        assert!(reason.contains("web") && reason.contains("htpp") && reason.contains("\"http\""), "{reason}");
     }
 }

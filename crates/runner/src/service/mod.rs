@@ -6,11 +6,23 @@
 
 mod catalog;
 mod check;
+mod checker;
 mod definition;
+mod reconcile;
+mod script;
 mod sync;
+#[cfg(test)]
+mod tests;
 
-pub use catalog::{AgentCatalog, Catalog, NodeCatalog, Report, Reports};
+use std::time::Duration;
+
+pub use catalog::{AgentCatalog, Catalog, Known, NodeCatalog, Report, Reports};
 pub use definition::{CheckKind, CheckSpec, Registration, SERVICE_PREFIX};
 
-pub(crate) use definition::{Owner, registrations};
+pub(crate) use definition::{JOB_META, Owner, Wanted, registrations};
 pub(crate) use sync::Services;
+
+/// How long a service marked as draining is left alone at least: proxies that follow the catalog hear of it within this.
+pub(crate) const DRAIN_SETTLE: Duration = Duration::from_millis(250);
+/// How long it is left alone at most.
+pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(30);

@@ -47,6 +47,10 @@ impl Runner {
             self.event(events::failure(event::DRIVER_FAILURE, error));
             return Err(FATAL);
         }
+        if let Err(reason) = self.registrations(&self.setup.task.services) {
+            self.event(events::failure(event::SETUP_FAILURE, reason));
+            return Err(FATAL);
+        }
         if !self.snapshot().prepared {
             self.event(events::new(event::SETUP, "Building Task Directory"));
             if let Err(error) = self.build() {

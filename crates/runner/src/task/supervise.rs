@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use baton_keeper::protocol::{Exit, TaskInfo};
+use baton_model::service::Service;
 use baton_model::task::{ChangeScript, TaskEvent, TaskRunState, event};
 use baton_scheduler::restart::TaskExit;
 use tokio::process::Command as Process;
@@ -170,7 +171,11 @@ impl Runner {
         if let Some(reason) = reason {
             self.event(reason);
         }
-        self.shared.services.remove(&self.scope()).await;
+        let scope = self.scope();
+        if self.shared.services.drain(std::slice::from_ref(&scope)).await {
+            tokio::time::sleep(service::DRAIN_SETTLE).await;
+        }
+        self.shared.services.remove(&scope).await;
         let timeout = self.setup.task.kill_timeout.to_std().min(self.shared.config.max_kill_timeout);
         let name = Some(self.setup.task.kill_signal.as_str()).filter(|name| !name.is_empty());
         let signal = driver::signal(name.unwrap_or(driver::DEFAULT_KILL_SIGNAL)).unwrap_or(nix::libc::SIGINT);
@@ -198,6 +203,9 @@ impl Runner {
 
     async fn apply(&mut self, change: Change) -> Option<Ended> {
         self.rendered_env = change.env;
+        if let Some(problem) = change.problem {
+            self.event(events::new(event::HOOK_FAILED, format!("Template failed: {problem}")));
+        }
         if change.restart {
             let reason = "Template with change_mode restart re-rendered".to_owned();
             return self.command(Command::Restart { reason }).await;
@@ -245,6 +253,14 @@ impl Runner {
         if self.snapshot().state.state != TaskRunState::Running {
             return;
         }
+        match self.registrations(&self.setup.task.services) {
+            Ok(wanted) => self.shared.services.set(self.scope(), wanted),
+            Err(reason) => self.event(events::new(event::HOOK_FAILED, reason)),
+        }
+    }
+
+    /// What the services are to be in the catalog, as the task's own.
+    pub(super) fn registrations(&self, services: &[Service]) -> Result<Vec<service::Wanted>, String> {
         let owner = service::Owner {
             alloc: &self.setup.alloc,
             group: &self.setup.group,
@@ -254,7 +270,7 @@ impl Runner {
             dir: &self.dir.root,
             restart: self.own.clone(),
         };
-        self.shared.services.set(self.scope(), service::registrations(&owner, &self.setup.task.services));
+        service::registrations(&owner, services)
     }
 }
 

@@ -6,11 +6,20 @@ use baton_consul::Client;
 use baton_consul::client::{Answered, Error, Read};
 use baton_consul::wire;
 use baton_template::{
-    Check, Data, Dependency, KvPair, Node, NodeService, NodeServices, ServiceInstance, ServiceName, ServiceQuery,
+    Check, Data, Dependency, KvPair, Node, NodeService, NodeServices, NomadInstance, ServiceInstance, ServiceName,
+    ServiceQuery,
 };
 use futures::future::{BoxFuture, FutureExt as _};
 
 use super::hub::{Fetched, Fetcher};
+use crate::service::{JOB_META, SERVICE_PREFIX};
+
+/// Why variables have no answer.
+const VARIABLES: &str = "variables are not kept here: put the value into a key and read it with `key`";
+/// The catalog's service for itself, which is no job's.
+const CATALOG: &str = "consul";
+/// The length of an allocation's id, a UUID in text.
+const ALLOC_ID_LEN: usize = 36;
 
 /// Asks through the client given.
 #[derive(Clone, Debug)]
@@ -65,11 +74,19 @@ impl ConsulFetcher {
                 Ok(Fetched { data: Data::Datacenters(names), index: 1 })
             }
             Dependency::File { .. } => Err("files are read from the task's directory".to_owned()),
-            Dependency::NomadService { .. }
-            | Dependency::NomadServices { .. }
-            | Dependency::NomadVar(_)
-            | Dependency::NomadVarExists(_)
-            | Dependency::NomadVarList(_) => Err(format!("{dependency} is not available from the catalog")),
+            Dependency::NomadServices { .. } => done(client.catalog_services(&read(&None)).await, |services| {
+                let jobs = services.into_iter().filter(|(name, _)| name != CATALOG);
+                Data::Services(jobs.map(|(name, tags)| ServiceName { name, tags }).collect())
+            }),
+            Dependency::NomadService { name, .. } => {
+                let read = read(&None).with("passing", "1");
+                done(client.health_service(name, &read).await, |entries| {
+                    Data::NomadInstances(entries.iter().filter_map(job_instance).collect())
+                })
+            }
+            Dependency::NomadVar(_) | Dependency::NomadVarExists(_) | Dependency::NomadVarList(_) => {
+                Err(VARIABLES.to_owned())
+            }
         }
     }
 
@@ -104,6 +121,12 @@ impl Fetcher for ConsulFetcher {
         wait: Duration,
     ) -> BoxFuture<'a, Result<Fetched, String>> {
         self.ask(dependency, index, wait).boxed()
+    }
+
+    fn refusal(&self, dependency: &Dependency) -> Option<String> {
+        let variable =
+            matches!(dependency, Dependency::NomadVar(_) | Dependency::NomadVarExists(_) | Dependency::NomadVarList(_));
+        variable.then(|| VARIABLES.to_owned())
     }
 }
 
@@ -183,5 +206,41 @@ fn check(found: &wire::HealthCheck) -> Check {
         output: found.output.clone(),
         service_id: found.service_id.clone(),
         service_name: found.service_name.clone(),
+    }
+}
+
+/// Only what a runner registered is an instance of a job.
+fn job_instance(entry: &wire::ServiceEntry) -> Option<NomadInstance> {
+    let service = &entry.service;
+    let alloc_id = service.id.strip_prefix(SERVICE_PREFIX)?.get(..ALLOC_ID_LEN)?.to_owned();
+    Some(NomadInstance {
+        id: service.id.clone(),
+        name: service.service.clone(),
+        node: entry.node.node.clone(),
+        address: entry.address().to_owned(),
+        port: u16::try_from(service.port).unwrap_or(0),
+        datacenter: entry.node.datacenter.clone(),
+        tags: service.tags.clone(),
+        job_id: service.meta.get(JOB_META).cloned().unwrap_or_default(),
+        alloc_id,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_of_jobs_are_told_from_others() {
+        let alloc = "12345678-1234-1234-1234-123456789abc";
+        let mut entry = wire::ServiceEntry::default();
+        entry.service.id = format!("{SERVICE_PREFIX}{alloc}-t-web-http");
+        entry.service.service = "web".into();
+        entry.service.port = 80;
+        entry.service.meta.insert(JOB_META.into(), "j".into());
+        let found = job_instance(&entry).unwrap();
+        assert_eq!((found.alloc_id.as_str(), found.job_id.as_str(), found.port), (alloc, "j", 80));
+        entry.service.id = "web-1".into();
+        assert_eq!(job_instance(&entry), None);
     }
 }

@@ -38,13 +38,15 @@ pub(super) fn write(dir: &TaskDir, place: &Path, text: &str, template: &Template
     let parent = place.parent().ok_or(io::ErrorKind::InvalidInput)?;
     fs::create_dir_all(parent)?;
     inside(dir, parent)?;
-    let mode = u32::from_str_radix(template.perms.trim_start_matches("0o"), 8).unwrap_or(0o644) & 0o7777;
+    let mode = mode(&template.perms)?;
     let id = |id: Option<i64>| id.and_then(|id| u32::try_from(id).ok());
     let (uid, gid) = (id(template.uid), id(template.gid));
     let fresh = tempfile::Builder::new().prefix(".template-").tempfile_in(parent)?;
     fs::write(fresh.path(), text)?;
     fresh.as_file().set_permissions(Permissions::from_mode(mode))?;
-    if uid.is_some() || gid.is_some() {
+    if (uid.is_some() || gid.is_some()) && !nix::unistd::Uid::effective().is_root() {
+        tracing::warn!(file = %place.display(), ?uid, ?gid, "not root: the file stays the agent's own");
+    } else if uid.is_some() || gid.is_some() {
         std::os::unix::fs::chown(fresh.path(), uid, gid)?;
     }
     if is_same(place, text) {
@@ -54,6 +56,15 @@ pub(super) fn write(dir: &TaskDir, place: &Path, text: &str, template: &Template
     fresh.as_file().sync_all()?;
     fresh.persist(place).map_err(|error| error.error)?;
     Ok(true)
+}
+
+/// Octal; 0644 when empty.
+fn mode(perms: &str) -> io::Result<u32> {
+    if perms.is_empty() {
+        return Ok(0o644);
+    }
+    let mode = u32::from_str_radix(perms.trim_start_matches("0o"), 8).ok().filter(|mode| *mode <= 0o7777);
+    mode.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, format!("perms {perms:?} are no octal mode")))
 }
 
 fn is_same(place: &Path, text: &str) -> bool {
@@ -93,6 +104,15 @@ mod tests {
         assert_eq!(fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o640);
         assert_eq!(read(&dir, "local/d/f").unwrap(), "y");
         assert_eq!(fs::read_dir(place.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn perms_that_are_no_mode_are_an_error() {
+        let (_outer, dir) = dir();
+        let template = Template { perms: "rw-r".into(), ..Template::default() };
+        let place = place(&dir, "local/f").unwrap();
+        assert!(write(&dir, &place, "x", &template).unwrap_err().to_string().contains("rw-r"));
+        assert!(!place.exists());
     }
 
     #[test]

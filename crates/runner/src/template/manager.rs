@@ -1,6 +1,7 @@
 //! Renders the templates of one task, first all of them, then what changes.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub(crate) enum Progress {
 /// What one pass asks of the task: a restart, or each signal once and the scripts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Change {
+    /// Why a rendering failed while the task runs, once each.
+    pub(crate) problem: Option<String>,
     pub(crate) restart: bool,
     pub(crate) signals: BTreeSet<String>,
     pub(crate) scripts: Vec<ChangeScript>,
@@ -116,8 +119,13 @@ struct Part {
     wanted: Wanted,
     place: PathBuf,
     template: Template,
-    /// What was rendered last.
+    /// What stands in the file.
     text: Option<String>,
+    /// What was asked for at the last rendering, and the versions of the answers; `None` before the first.
+    seen: Option<BTreeMap<Dependency, u64>>,
+    missing: Vec<Dependency>,
+    /// Rendered and not written yet.
+    fresh: Option<String>,
 }
 
 /// One pass over all templates.
@@ -136,16 +144,25 @@ impl Worker {
             return;
         }
         let mut said_missing = false;
+        let mut trouble = None;
         loop {
             hub_changes.borrow_and_update();
             let pass = match self.pass() {
-                Ok(pass) => pass,
+                Ok(pass) => {
+                    trouble = None;
+                    pass
+                }
                 Err(reason) if !self.ready => {
                     self.report.send_replace(Progress::Failed(reason));
                     return;
                 }
                 Err(reason) => {
                     tracing::warn!(task = %self.task.dir.root.display(), %reason, "a template failed; its last rendering stays");
+                    if trouble.as_ref() != Some(&reason) {
+                        trouble = Some(reason.clone());
+                        let env = self.env().unwrap_or_default();
+                        let _ = self.tell.send(Change { problem: Some(reason), env, ..Change::default() }).await;
+                    }
                     Pass { dependencies: self.known(), ..Pass::default() }
                 }
             };
@@ -189,44 +206,67 @@ impl Worker {
             let marks = Delimiters { left: or(&wanted.left_delim, "{{"), right: or(&wanted.right_delim, "}}") };
             let template = Template::parse(&name, &text, &marks).map_err(|error| error.to_string())?;
             let text = self.parts.iter().find(|part| part.place == place).and_then(|part| part.text.clone());
-            parts.push(Part { wanted: wanted.clone(), place, template, text });
+            parts.push(Part {
+                wanted: wanted.clone(),
+                place,
+                template,
+                text,
+                seen: None,
+                missing: Vec::new(),
+                fresh: None,
+            });
         }
         self.parts = parts;
         Ok(())
     }
 
-    /// Renders everything that may change; files are written once nothing is missing the first time.
+    /// Renders what depends on something that moved; files are written once nothing is missing the first time.
     fn pass(&mut self) -> Result<Pass, String> {
+        let view = View {
+            hub: &self.claim.hub,
+            claim: self.claim.id,
+            env: &self.task.env,
+            dir: &self.task.dir,
+            seen: RefCell::default(),
+        };
         let mut pass = Pass::default();
-        let mut texts = Vec::new();
-        for (number, part) in self.parts.iter().enumerate() {
+        for part in &mut self.parts {
             if part.wanted.once && part.text.is_some() {
                 continue;
             }
-            let view = View { hub: &self.claim.hub, claim: self.claim.id, env: &self.task.env, dir: &self.task.dir };
-            let options = RenderOptions {
-                error_on_missing_key: part.wanted.err_missing_key,
-                env: self.task.env.vars.clone(),
-                namespace: Some(self.task.namespace.clone()),
-            };
-            let rendered = render(&part.template, &view, &options).map_err(|error| error.to_string())?;
-            pass.dependencies.extend(rendered.dependencies);
-            pass.missing.extend(rendered.missing);
-            texts.extend(rendered.text.map(|text| (number, text)));
+            let moved =
+                |seen: &BTreeMap<Dependency, u64>| seen.iter().any(|(what, version)| view.look(what).1 != *version);
+            if part.seen.as_ref().is_none_or(moved) {
+                let options = RenderOptions {
+                    error_on_missing_key: part.wanted.err_missing_key,
+                    env: self.task.env.vars.clone(),
+                    namespace: Some(self.task.namespace.clone()),
+                };
+                let rendered = render(&part.template, &view, &options);
+                part.seen = Some(view.seen.take());
+                let rendered = rendered.map_err(|error| error.to_string())?;
+                part.missing = rendered.missing;
+                part.fresh = rendered.text;
+            }
+            pass.dependencies.extend(part.seen.iter().flatten().map(|(dependency, _)| dependency.clone()));
+            pass.missing.extend(part.missing.iter().cloned());
         }
         if !self.ready && !pass.missing.is_empty() {
             return Ok(pass);
         }
-        for (number, text) in texts {
-            let Some(part) = self.parts.get_mut(number) else { continue };
-            if part.text.as_ref() == Some(&text) {
-                continue;
-            }
-            let differs = file::write(&self.task.dir, &part.place, &text, &part.wanted)
-                .map_err(|error| format!("cannot write {}: {error}", part.place.display()))?;
-            part.text = Some(text);
-            if differs {
-                pass.changed.push(number);
+        for (number, part) in self.parts.iter_mut().enumerate() {
+            let Some(text) = part.fresh.take_if(|text| part.text.as_ref() != Some(text)) else { continue };
+            match file::write(&self.task.dir, &part.place, &text, &part.wanted) {
+                Ok(differs) => {
+                    part.text = Some(text);
+                    if differs {
+                        pass.changed.push(number);
+                    }
+                }
+                Err(error) => {
+                    part.fresh = Some(text);
+                    return Err(format!("cannot write {}: {error}", part.place.display()));
+                }
             }
         }
         Ok(pass)
@@ -286,11 +326,8 @@ impl Worker {
         waits.map(|wait| wait.to_std()).max().unwrap_or(self.task.wait)
     }
 
-    /// Before a failed pass nothing is given up: the data may mend it.
+    /// After a failed pass nothing is given up: the data may mend it.
     fn known(&self) -> BTreeSet<Dependency> {
-        let view = View { hub: &self.claim.hub, claim: self.claim.id, env: &self.task.env, dir: &self.task.dir };
-        let options = RenderOptions::default();
-        let rendered = self.parts.iter().filter_map(|part| render(&part.template, &view, &options).ok());
-        rendered.flat_map(|rendered| rendered.dependencies).collect()
+        self.parts.iter().filter_map(|part| part.seen.as_ref()).flat_map(BTreeMap::keys).cloned().collect()
     }
 }

@@ -1,5 +1,9 @@
 //! One rendering's view of the outside: the hub's answers, the task's environment and files.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use baton_template::{Answer, Data, Dependency, Interface, Source};
 
 use super::hub::Hub;
@@ -12,19 +16,32 @@ pub(super) struct View<'a> {
     pub(super) claim: u64,
     pub(super) env: &'a TaskEnv,
     pub(super) dir: &'a TaskDir,
+    /// The version of each answer that was given.
+    pub(super) seen: RefCell<BTreeMap<Dependency, u64>>,
+}
+
+impl View<'_> {
+    /// The answer, and a number that differs when the answer does.
+    pub(super) fn look(&self, dependency: &Dependency) -> (Answer, u64) {
+        let Dependency::File { path } = dependency else { return self.hub.get(dependency, self.claim) };
+        match file::read(self.dir, path) {
+            Ok(text) => {
+                let mut hasher = DefaultHasher::new();
+                text.hash(&mut hasher);
+                (Answer::Found(Data::Text(text)), hasher.finish())
+            }
+            Err(reason) if file::place(self.dir, path).is_err() => (Answer::Error(reason), 1),
+            // It may come: another task or a hook writes it.
+            Err(_) => (Answer::NotYet, 0),
+        }
+    }
 }
 
 impl Source for View<'_> {
     fn fetch(&self, dependency: &Dependency) -> Answer {
-        match dependency {
-            Dependency::File { path } => match file::read(self.dir, path) {
-                Ok(text) => Answer::Found(Data::Text(text)),
-                Err(reason) if file::place(self.dir, path).is_err() => Answer::Error(reason),
-                // It may come: another task or a hook writes it.
-                Err(_) => Answer::NotYet,
-            },
-            other => self.hub.get(other, self.claim),
-        }
+        let (answer, version) = self.look(dependency);
+        self.seen.borrow_mut().insert(dependency.clone(), version);
+        answer
     }
 
     fn now(&self) -> jiff::Timestamp {

@@ -1,13 +1,15 @@
 //! Registration, checks, health, restarts by checks.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 
-use baton_model::AllocClientStatus::{Complete, Running};
+use baton_model::AllocClientStatus::{Complete, Failed, Running};
 use baton_model::job::MigrateStrategy;
 use baton_model::service::{CheckRestart, Service, ServiceCheck};
 use baton_model::{Allocation, JobType, Nanos};
+use baton_runner::service::Registration;
 
-use crate::world::{World, alloc, edit_group, kinds, shell};
+use crate::world::{LIMIT, World, alloc, edit_group, kinds, shell};
 
 fn service(port: u16, check: &str) -> Service {
     let checks = vec![ServiceCheck {
@@ -117,4 +119,40 @@ async fn a_service_without_checks_makes_a_running_task_healthy() {
     world.server.want(with_network(alloc("a1", JobType::Service, vec![task])));
     world.server.until("a1", "healthy", |alloc| alloc.deployment_health() == Some(true)).await;
     assert!(world.catalog.history.lock().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stopping_service_is_marked_then_taken_out_and_only_then_signalled() {
+    let world = World::new().await;
+    let mut task = shell("t", "trap 'echo signalled; exit 0' INT; echo up; while :; do sleep 0.02; done");
+    task.services = vec![service(80, "")];
+    world.server.want(with_network(alloc("a1", JobType::Service, vec![task])));
+    world.logs_until("a1", "t", |text| text == "up\n").await;
+    world.catalog.until("it is registered", |all| all.len() == 1).await;
+    let mut services = world.catalog.services.subscribe();
+    world.server.stop("a1");
+    let marked = |(service, checks): &(Registration, BTreeMap<String, String>)| {
+        service.meta.get("baton-draining").is_some_and(|mark| mark == "true")
+            && checks.values().any(|status| status == "critical")
+    };
+    let seen = tokio::time::timeout(LIMIT, services.wait_for(|all| all.values().all(marked))).await.unwrap();
+    assert_eq!(seen.unwrap().len(), 1, "marked before it is taken out");
+    assert_eq!(world.logs("a1", "t").await, "up\n", "marked before the signal");
+    tokio::time::timeout(LIMIT, services.wait_for(|all| all.is_empty())).await.unwrap().unwrap();
+    world.server.until_status("a1", Complete).await;
+    assert_eq!(world.logs("a1", "t").await, "up\nsignalled\n");
+    let events = &world.server.reported("a1").unwrap().task_states["t"].events;
+    assert!(events.iter().any(|event| event.kind == "Killed"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mistyped_port_label_fails_the_task_and_says_so() {
+    let world = World::new().await;
+    let mut task = shell("t", "exec sleep 600");
+    task.services = vec![Service { port_label: "htpp".into(), ..service(80, "") }];
+    world.server.want(with_network(alloc("a1", JobType::Service, vec![task])));
+    let ended = world.server.until_status("a1", Failed).await;
+    let text = format!("{:?}", ended.task_states["t"].events);
+    assert!(text.contains("no port has the label") && text.contains("htpp"), "{text}");
+    assert!(world.catalog.services.borrow().is_empty());
 }

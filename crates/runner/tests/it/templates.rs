@@ -52,6 +52,28 @@ async fn an_environment_template_restarts_the_task_with_new_values() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_another_template_reads_renders_only_that_one() {
+    let world = World::new().await;
+    world.data.set("k", "one");
+    let mut task = shell("t", "echo up; trap 'cat local/f' HUP; while :; do sleep 0.02; done");
+    task.templates = vec![
+        template("{{ timestamp \"unix\" }} {{ key \"still\" }}\n", "local/time", "restart"),
+        template("{{ key \"k\" }}\n", "local/f", "signal"),
+    ];
+    world.data.set("still", "x");
+    world.server.want(alloc("a1", JobType::Service, vec![task]));
+    world.logs_until("a1", "t", |text| text == "up\n").await;
+    let time = std::fs::read_to_string(world.task_dir("a1", "t").join("local/time")).unwrap();
+    // The clock shows another second: rendered again, the file would differ.
+    eventually("the second passes", || async { !time.starts_with(&jiff::Timestamp::now().as_second().to_string()) })
+        .await;
+    world.data.set("k", "two");
+    world.logs_until("a1", "t", |text| text == "up\ntwo\n").await;
+    assert_eq!(std::fs::read_to_string(world.task_dir("a1", "t").join("local/time")).unwrap(), time);
+    assert_eq!(world.server.reported("a1").unwrap().task_states["t"].restarts, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_template_edited_in_place_is_rendered_into_the_running_task() {
     let world = World::new().await;
     let mut task = shell("t", "trap 'cat local/f' HUP; cat local/f; while :; do sleep 0.02; done");

@@ -1,6 +1,6 @@
 //! A client with stand-ins for server, catalog and template data.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use baton_model::task::{RestartPolicy, TaskState};
 use baton_model::{AllocClientStatus, Allocation, Job, JobType, Nanos, Node, Task, TaskGroup};
 use baton_runner::link::{Assigned, Lease, LinkError, ServerLink};
 use baton_runner::logs::LogRequest;
-use baton_runner::service::{Catalog, CheckSpec, Registration, Report, Reports};
+use baton_runner::service::{Catalog, CheckSpec, Known, Registration, Report, Reports};
 use baton_runner::template::{Fetched, Fetcher};
 use baton_runner::{Client, ClientConfig, ClientHandle, KeeperConfig};
 use baton_template::{Data, Dependency};
@@ -275,8 +275,24 @@ impl Catalog for Shelf {
         .boxed()
     }
 
-    fn registered(&self) -> BoxFuture<'_, Result<BTreeSet<String>, String>> {
-        async { Ok(self.services.borrow().keys().cloned().collect()) }.boxed()
+    fn deregister_check<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), String>> {
+        async move {
+            self.services.send_modify(|all| all.values_mut().for_each(|(_, checks)| drop(checks.remove(id))));
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn registered(&self) -> BoxFuture<'_, Result<BTreeMap<String, Known>, String>> {
+        async {
+            let known = |(id, (service, checks)): (&String, &(Registration, BTreeMap<String, String>))| {
+                let service = Registration { checks: Vec::new(), ..service.clone() };
+                let checks = checks.iter().map(|(id, status)| (id.clone(), status.parse().unwrap())).collect();
+                (id.clone(), Known { service, checks })
+            };
+            Ok(self.services.borrow().iter().map(known).collect())
+        }
+        .boxed()
     }
 
     fn is_exclusive(&self) -> bool {
@@ -292,15 +308,18 @@ impl Catalog for Shelf {
     }
 }
 
-/// Keys for templates.
+/// Keys for templates, with one index for all, as in Consul.
 #[derive(Default)]
 pub(crate) struct Keys {
-    values: watch::Sender<BTreeMap<String, String>>,
+    values: watch::Sender<(u64, BTreeMap<String, String>)>,
 }
 
 impl Keys {
     pub(crate) fn set(&self, key: &str, value: &str) {
-        self.values.send_modify(|values| drop(values.insert(key.into(), value.into())));
+        self.values.send_modify(|(index, values)| {
+            *index += 1;
+            values.insert(key.into(), value.into());
+        });
     }
 }
 
@@ -317,10 +336,12 @@ impl Fetcher for Keys {
             };
             let mut values = self.values.subscribe();
             if index > 0 {
-                let _ = tokio::time::timeout(wait, values.changed()).await;
+                // The first change has index 1, which is told as 2: 0 asks for an answer at once.
+                let _ = tokio::time::timeout(wait, values.wait_for(|(now, _)| now + 1 > index)).await;
             }
-            let data = values.borrow_and_update().get(path).cloned().map_or(Data::Absent, Data::Text);
-            Ok(Fetched { data, index: index + 1 })
+            let (now, values) = values.borrow().clone();
+            let data = values.get(path).cloned().map_or(Data::Absent, Data::Text);
+            Ok(Fetched { data, index: now + 1 })
         }
         .boxed()
     }
