@@ -294,7 +294,7 @@ fn files_go_through_the_host() {
         ("fileexists(\"motd\")", "true"),
         ("fileset(\"conf\", \"*.{yml,toml}\")", "[\"a.yml\",\"b.toml\"]"),
         ("fileset(\"conf\", \"**/*.yml\")", "[\"a.yml\",\"sub/c.yml\"]"),
-        ("abspath(\"x\")", "\"/work/x\""),
+        ("abspath(\"x\")", "\"/here/x\""),
         ("basename(\"/a/b.c\")", "\"b.c\""),
         ("dirname(\"/a/b.c\")", "\"/a\""),
         ("pathexpand(\"~/x\")", "\"/home/me/x\""),

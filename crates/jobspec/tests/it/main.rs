@@ -36,7 +36,7 @@ impl Host for TestHost {
     }
 
     fn absolute_path(&self, path: &str) -> Result<String, String> {
-        Ok(if path.starts_with('/') { path.to_owned() } else { format!("/work/{path}") })
+        Ok(if path.starts_with('/') { path.to_owned() } else { format!("/here/{path}") })
     }
 
     fn home_directory(&self) -> Result<String, String> {
