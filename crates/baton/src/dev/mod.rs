@@ -66,20 +66,30 @@ pub async fn run(options: Options) -> Result<u8> {
     }
     let dir = Directory::open(options.data_dir.as_deref())?;
     let mut stop = Stop::new()?;
-    tokio::select! {
-        dev = Dev::start(&options, &jobs, &dir) => {
-            let dev = dev?;
-            stop.first().await;
-            eprintln!("stopping; Ctrl-C again kills");
-            tokio::select! {
-                () = dev.stop(dir.keeps()) => {}
-                () = stop.first() => bail!("killed; what still ran is ended by its keeper"),
-            }
-        }
+    let dev = tokio::select! {
+        dev = Dev::start(&options, &jobs, &dir) => dev?,
         () = stop.first() => bail!("stopped during the start"),
+    };
+    let submitted = tokio::select! {
+        submitted = dev.submit(jobs) => submitted,
+        () = stop.first() => Ok(Submitted::Interrupted),
+    };
+    if matches!(submitted, Ok(Submitted::All)) {
+        stop.first().await;
+    }
+    eprintln!("stopping; Ctrl-C again kills");
+    tokio::select! {
+        () = dev.stop(dir.keeps()) => {}
+        () = stop.first() => bail!("killed; what still ran is ended by its keeper"),
     }
     dir.close()?;
-    Ok(0)
+    submitted.map(|_| 0)
+}
+
+/// How far the hand-over of the jobs came.
+enum Submitted {
+    All,
+    Interrupted,
 }
 
 struct Dev {
@@ -141,14 +151,17 @@ impl Dev {
         }
         tell(options, jobs, &control, &nodes, &catalog_address, dir)?;
         let events = tokio::spawn(events::tell(control.server.clone()));
+        Ok(Self { control, nodes, events })
+    }
+
+    /// Hands the jobs to the server.
+    async fn submit(&self, jobs: Vec<Job>) -> Result<Submitted> {
         for job in jobs {
-            let mut job = job.clone();
-            baton_jobspec::canonicalize_for_server(&mut job);
             let id = job.id.clone();
             let request = RegisterRequest { job, ..RegisterRequest::default() };
-            control.server.register_job(request).await.with_context(|| format!("job {id}"))?;
+            self.control.server.register_job(request).await.with_context(|| format!("job {id}"))?;
         }
-        Ok(Self { control, nodes, events })
+        Ok(Submitted::All)
     }
 
     async fn stop(self, keeps: bool) {
