@@ -131,8 +131,10 @@ fn a_killed_task_is_restarted_as_its_job_says_and_its_orphans_are_gone() {
     let family = |but: &[i32]| {
         eventually("a task with its children", LIMIT, || {
             let pids = world.pids(&alloc);
-            let leader = pids.iter().copied().find(|pid| procs::command_line(*pid).iter().any(|word| word.contains("1003")));
-            let sleeps = pids.iter().filter(|pid| procs::command_line(**pid).first().is_some_and(|word| word == "sleep"));
+            let leader =
+                pids.iter().copied().find(|pid| procs::command_line(*pid).iter().any(|word| word.contains("1003")));
+            let sleeps =
+                pids.iter().filter(|pid| procs::command_line(**pid).first().is_some_and(|word| word == "sleep"));
             match leader {
                 Some(leader) if sleeps.count() == 3 && !pids.iter().any(|pid| but.contains(pid)) => Ok((leader, pids)),
                 _ => Err(pids),

@@ -33,7 +33,15 @@ fn no_request_fails_while_a_dynamic_file_is_edited() {
         for (file, node) in files.iter().zip([11, 12]) {
             fs::write(file, &text).unwrap();
             eventually("the edition in an answer", LIMIT, || {
-                let headers = curl(&["-o", "/dev/null", "-D", "-", "-H", &format!("Host: {HOST}"), &format!("http://{}/", world.socket(node, WEB))])?;
+                let headers = curl(&[
+                    "-o",
+                    "/dev/null",
+                    "-D",
+                    "-",
+                    "-H",
+                    &format!("Host: {HOST}"),
+                    &format!("http://{}/", world.socket(node, WEB)),
+                ])?;
                 let wanted = format!("x-edition: {edit}\r\n");
                 if headers.to_ascii_lowercase().contains(&wanted) { Ok(()) } else { Err(headers) }
             });
@@ -105,11 +113,14 @@ fn wrk_sees_no_error_while_files_and_backends_change() {
     let world = World::serving();
     let seconds = full_time().as_secs().to_string();
     let url = format!("http://{}/", world.socket(11, WEB));
-    let mut load = Process::start(Command::new(wrk).args(["-t1", "-c8", "-d", &seconds, "-H", &format!("Host: {HOST}"), &url]));
+    let mut load =
+        Process::start(Command::new(wrk).args(["-t1", "-c8", "-d", &seconds, "-H", &format!("Host: {HOST}"), &url]));
     let alloc = world.allocs("edge").into_iter().find(|alloc| alloc.node == "edge-1").unwrap();
     let file = procs::variable(world.pids(&alloc.id)[0], "NOMAD_TASK_DIR").unwrap() + "/traefik.d/more.yml";
     for edit in 0..EDITS {
-        let route = format!("http:\n  routers:\n    more{edit}:\n      rule: Host(`more{edit}.localhost`)\n      service: whoami@consulcatalog\n");
+        let route = format!(
+            "http:\n  routers:\n    more{edit}:\n      rule: Host(`more{edit}.localhost`)\n      service: whoami@consulcatalog\n"
+        );
         fs::write(&file, route).unwrap();
         eventually("the new route", LIMIT, || curl(&["-f", "-H", &format!("Host: more{edit}.localhost"), &url]));
     }

@@ -148,7 +148,10 @@ fn a_real_consul_on_the_catalogs_port_is_recognised_and_can_be_used() {
         world.await_backends(node, 2);
     }
     let services = curl(&[&format!("http://{address}/v1/agent/services")]).unwrap();
-    assert_eq!(services.matches("\"Service\": \"whoami\"").count().max(services.matches("\"Service\":\"whoami\"").count()), 2);
+    assert_eq!(
+        services.matches("\"Service\": \"whoami\"").count().max(services.matches("\"Service\":\"whoami\"").count()),
+        2
+    );
     dev.signal(Signal::SIGINT);
     assert_eq!(dev.wait(LIMIT).code(), Some(0), "{}", dev.output());
     assert_eq!(curl(&[&format!("http://{address}/v1/agent/services")]).unwrap().trim(), "{}", "all deregistered");
@@ -156,11 +159,13 @@ fn a_real_consul_on_the_catalogs_port_is_recognised_and_can_be_used() {
 
 /// One agent without data directory on its own address.
 fn start_consul(program: &std::path::Path, world: &World, address: SocketAddr) -> Process {
-    let consul = Process::start(Command::new(program).args(["agent", "-dev", "-log-level=warn", "-dns-port=-1", "-grpc-port=-1"]).args([
-        &format!("-bind={}", world.address(1)),
-        &format!("-client={}", address.ip()),
-        &format!("-http-port={}", address.port()),
-    ]));
+    let consul = Process::start(
+        Command::new(program).args(["agent", "-dev", "-log-level=warn", "-dns-port=-1", "-grpc-port=-1"]).args([
+            &format!("-bind={}", world.address(1)),
+            &format!("-client={}", address.ip()),
+            &format!("-http-port={}", address.port()),
+        ]),
+    );
     eventually("Consul has a leader", LIMIT, || match curl(&["-f", &format!("http://{address}/v1/status/leader")]) {
         Ok(leader) if leader.trim().len() > 2 => Ok(()),
         other => Err((other, consul.output())),
