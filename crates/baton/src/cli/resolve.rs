@@ -7,19 +7,13 @@ use serde::Deserialize;
 use super::api::{Api, segment};
 use super::table;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 struct Stub {
     #[serde(rename = "ID")]
     id: String,
     name: String,
     status: String,
-}
-
-impl Default for Stub {
-    fn default() -> Self {
-        Self { id: String::new(), name: String::new(), status: String::new() }
-    }
 }
 
 /// The one job whose id is, or starts with, `text`.

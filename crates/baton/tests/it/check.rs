@@ -85,8 +85,11 @@ fn an_old_name_is_a_warning_and_no_error() {
     assert_eq!(said.err, "1 file checked: 0 errors, 1 warnings\n");
 }
 
-/// The file, where its mistakes are, and what is said about each.
-const BROKEN: [(&str, &str, &[(usize, usize, &str)]); 5] = [
+/// Line, column, and a part of what is said.
+type Mistake = (usize, usize, &'static str);
+
+/// The file, its text, and the mistakes in it.
+const BROKEN: [(&str, &str, &[Mistake]); 5] = [
     (
         "static.yml",
         "entryPoints:\n  web: {address: \":80x\"}\n  two: {adress: \":81\", address: \":81\"}\nproviders:\n  file: {directory: a, filenam: b}\n",

@@ -8,6 +8,7 @@ mod clients;
 mod crash;
 mod dev;
 mod load;
+mod observe;
 mod peers;
 mod procs;
 mod refuse;
