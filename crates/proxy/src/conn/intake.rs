@@ -182,7 +182,7 @@ pub(super) fn route(snapshot: &Snapshot, peer: &Peer, head: &RequestHead<'_>) ->
     if let Some(tls) = &peer.tls {
         let options = |name: &str| routes.tls_hosts.get(name).map_or("default", |options| &*options.name);
         if options(&lookup.host) != &*tls.options {
-            return Routed::Answer(Response::status(421));
+            return Routed::Answer(Response::text(421, "Misdirected Request\n"));
         }
     }
     match routes.matcher(peer.is_secure()).lookup(&lookup) {
