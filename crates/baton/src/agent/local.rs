@@ -42,12 +42,22 @@ impl ClientApi for LocalClient {
             Output::Stderr => "stderr",
         };
         let (offset, from_end) = split(request.start);
-        let wanted =
-            logs::LogRequest { task: request.task, stream: stream.to_owned(), offset, from_end, follow: request.follow };
+        let wanted = logs::LogRequest {
+            task: request.task,
+            stream: stream.to_owned(),
+            offset,
+            from_end,
+            follow: request.follow,
+        };
         let frames = self.client().and_then(|client| client.logs(alloc_id, wanted).map_err(refused));
         async move {
             let frames = frames?;
-            let frame = |frame: logs::LogFrame| Frame { offset: frame.offset, data: frame.data, file: frame.file, event: String::new() };
+            let frame = |frame: logs::LogFrame| Frame {
+                offset: frame.offset,
+                data: frame.data,
+                file: frame.file,
+                event: String::new(),
+            };
             let frames = stream::unfold(frames, |mut frames| async move { Some((frames.recv().await?, frames)) });
             Ok(frames.map(move |next| Ok(frame(next))).boxed())
         }

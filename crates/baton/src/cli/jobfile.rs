@@ -85,7 +85,10 @@ const STDIN_BYTES_MAX: u64 = 64 << 20;
 fn read_text(path: &Path) -> Result<(String, String)> {
     if path.as_os_str() == "-" {
         let mut text = String::new();
-        std::io::stdin().take(STDIN_BYTES_MAX).read_to_string(&mut text).context("cannot read the job from standard input")?;
+        std::io::stdin()
+            .take(STDIN_BYTES_MAX)
+            .read_to_string(&mut text)
+            .context("cannot read the job from standard input")?;
         return Ok(("-".to_owned(), text));
     }
     let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;

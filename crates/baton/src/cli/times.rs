@@ -39,9 +39,15 @@ mod tests {
 
     #[test]
     fn two_units() {
-        for (seconds, text) in
-            [(0, "0s"), (59, "59s"), (60, "1m"), (125, "2m5s"), (63_300, "17h35m"), (90_000, "1d1h"), (2_678_400, "1mo1d")]
-        {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (125, "2m5s"),
+            (63_300, "17h35m"),
+            (90_000, "1d1h"),
+            (2_678_400, "1mo1d"),
+        ] {
             assert_eq!(short(Nanos::secs(seconds)), text);
         }
     }

@@ -74,9 +74,9 @@ fn tags(jobs: &[Job]) -> impl Iterator<Item = &str> {
 }
 
 fn services(jobs: &[Job]) -> impl Iterator<Item = &baton_model::service::Service> {
-    jobs.iter().flat_map(|job| &job.task_groups).flat_map(|group| {
-        group.services.iter().chain(group.tasks.iter().flat_map(|task| &task.services))
-    })
+    jobs.iter()
+        .flat_map(|job| &job.task_groups)
+        .flat_map(|group| group.services.iter().chain(group.tasks.iter().flat_map(|task| &task.services)))
 }
 
 /// The first literal host of a router's rule.

@@ -26,7 +26,10 @@ pub async fn tell(server: Server) {
 /// What is worth a line: nodes coming and going, allocations and deployments changing their state.
 fn line(event: &Event, last: &mut std::collections::HashMap<String, String>) -> Option<String> {
     let (state, text) = match &event.payload {
-        Payload::Job(job) => (format!("{} {}", job.status, job.version), format!("job {} version {}: {}", job.id, job.version, job.status)),
+        Payload::Job(job) => (
+            format!("{} {}", job.status, job.version),
+            format!("job {} version {}: {}", job.id, job.version, job.status),
+        ),
         Payload::Node(node) => {
             let drain = if node.drain_strategy.is_some() { ", draining" } else { "" };
             let state = format!("{}, {}{drain}", node.status.as_str(), node.scheduling_eligibility.as_str());
@@ -47,7 +50,12 @@ fn line(event: &Event, last: &mut std::collections::HashMap<String, String>) -> 
             (state, text + &why.unwrap_or_default())
         }
         Payload::Deployment(deployment) => {
-            let text = format!("deployment {} of {}: {}", id::short(&deployment.id), deployment.job_id, deployment.status_description);
+            let text = format!(
+                "deployment {} of {}: {}",
+                id::short(&deployment.id),
+                deployment.job_id,
+                deployment.status_description
+            );
             (deployment.status_description.clone(), text)
         }
         Payload::Evaluation(eval) => {
@@ -55,7 +63,10 @@ fn line(event: &Event, last: &mut std::collections::HashMap<String, String>) -> 
             if failed.is_empty() {
                 return None;
             }
-            (failed.clone(), format!("job {}: no room for {failed} (baton eval status {})", eval.job_id, id::short(&eval.id)))
+            (
+                failed.clone(),
+                format!("job {}: no room for {failed} (baton eval status {})", eval.job_id, id::short(&eval.id)),
+            )
         }
     };
     let key = format!("{} {}", event.topic, event.key);

@@ -28,8 +28,8 @@ impl Wishes {
         let mut wishes = Self::default();
         for job in jobs {
             let literal: Vec<&String> = job.datacenters.iter().filter(|name| !name.contains(['*', '?', '['])).collect();
-            let served = literal.len() < job.datacenters.len()
-                || literal.iter().any(|name| wishes.datacenters.contains(name));
+            let served =
+                literal.len() < job.datacenters.len() || literal.iter().any(|name| wishes.datacenters.contains(name));
             if let Some(first) = literal.first().filter(|_| !served) {
                 wishes.datacenters.push((*first).clone());
             }
@@ -58,9 +58,10 @@ impl Wishes {
 }
 
 fn constraints(job: &Job) -> impl Iterator<Item = &Constraint> {
-    let groups = job.task_groups.iter().flat_map(|group| {
-        group.constraints.iter().chain(group.tasks.iter().flat_map(|task| &task.constraints))
-    });
+    let groups = job
+        .task_groups
+        .iter()
+        .flat_map(|group| group.constraints.iter().chain(group.tasks.iter().flat_map(|task| &task.constraints)));
     job.constraints.iter().chain(groups)
 }
 

@@ -223,7 +223,8 @@ fn tell(
     catalog_address: &str,
     dir: &Directory,
 ) -> Result<()> {
-    let address = |node: &baton_model::Node| node.node_resources.networks.first().and_then(|network| network.ip.parse().ok());
+    let address =
+        |node: &baton_model::Node| node.node_resources.networks.first().and_then(|network| network.ip.parse().ok());
     let started = Started {
         api: control.advertise,
         catalog: catalog_address.to_owned(),

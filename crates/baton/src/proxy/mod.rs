@@ -19,5 +19,7 @@ pub use runtime::run;
 pub use startup::Start;
 
 /// What can be served: kinds of services by name, kinds of middlewares as far as the proxy builds them.
-pub const IMPLEMENTED: Implemented =
-    Implemented { services: &["loadbalancer", "weighted", "failover", "highestrandomweight", "internal"], ..Implemented::ALL };
+pub const IMPLEMENTED: Implemented = Implemented {
+    services: &["loadbalancer", "weighted", "failover", "highestrandomweight", "internal"],
+    ..Implemented::ALL
+};

@@ -64,9 +64,9 @@ fn run_dir() -> PathBuf {
 /// A file name from a command line: its letters and digits, shortened, with a checksum of the whole.
 fn slug(command: &[String]) -> String {
     let whole = command.join(" ");
-    let checksum = whole.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let checksum = whole
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let name = Path::new(command.first().map_or("", String::as_str));
     let name = name.file_name().and_then(|name| name.to_str()).unwrap_or("command");
     let name: String = name.chars().filter(char::is_ascii_alphanumeric).take(32).collect();

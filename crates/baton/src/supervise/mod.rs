@@ -98,7 +98,10 @@ async fn hand_over(
     let Some(demote) = &options.demote else { return Ok(None) };
     let shares = Shares::divide(options.limit, options.budget);
     if let Some(cut) = shares.cut {
-        tracing::warn!("the budget leaves {:?} for the hand-over, {cut:?} less than --limit asks for", shares.hand_over);
+        tracing::warn!(
+            "the budget leaves {:?} for the hand-over, {cut:?} less than --limit asks for",
+            shares.hand_over
+        );
     }
     let started = Instant::now();
     marker.set().with_context(|| format!("cannot note the demotion in {}", marker.path().display()))?;

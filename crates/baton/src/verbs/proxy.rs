@@ -24,7 +24,8 @@ impl Proxy {
         let start = Start::new(self.args);
         let level = start.load().ok().and_then(|loaded| loaded.config.log).map(|log| (log.level, log.format));
         let (level, format) = level.unwrap_or_else(|| ("info".to_owned(), String::new()));
-        let format = if format == "json" { baton_telemetry::LogFormat::Json } else { baton_telemetry::LogFormat::Logfmt };
+        let format =
+            if format == "json" { baton_telemetry::LogFormat::Json } else { baton_telemetry::LogFormat::Logfmt };
         baton_telemetry::init(&level, format).or_else(|_| baton_telemetry::init("info", format))?;
         let loaded = start.load_strictly()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

@@ -89,7 +89,8 @@ async fn canaries_wait_for_their_promotion() {
     let id = deployment["ID"].as_str().unwrap();
     let promoted = world.put(&format!("/v1/deployment/promote/{id}"), json!({ "DeploymentID": id, "All": true })).await;
     world.evaluated(&promoted).await;
-    let done = world.until(&format!("/v1/deployment/{id}"), |one| (one["Status"] == "successful").then(|| one.clone())).await;
+    let done =
+        world.until(&format!("/v1/deployment/{id}"), |one| (one["Status"] == "successful").then(|| one.clone())).await;
     assert_eq!(done["TaskGroups"]["web"]["Promoted"], true);
     world.running("web", 2).await;
     let path = format!("/v1/deployment/fail/{id}");

@@ -79,7 +79,8 @@ impl Logs {
 
     fn task(&self, alloc: &Allocation) -> Result<String> {
         let group = alloc.job.as_ref().and_then(|job| job.group(&alloc.task_group));
-        let names: Vec<&str> = group.map(|group| group.tasks.iter().map(|task| task.name.as_str()).collect()).unwrap_or_default();
+        let names: Vec<&str> =
+            group.map(|group| group.tasks.iter().map(|task| task.name.as_str()).collect()).unwrap_or_default();
         match (self.task.as_ref().or(self.task_name.as_ref()), &names[..]) {
             (Some(name), _) if names.contains(&name.as_str()) => Ok(name.clone()),
             (Some(name), _) => bail!("allocation has no task {name:?}; it has {}", names.join(", ")),
@@ -104,8 +105,11 @@ impl Logs {
             if std::mem::take(&mut lines) {
                 chunk = last_lines(chunk, self.n.unwrap_or(10));
             }
-            let mut out: Box<dyn std::io::Write> =
-                if stream == "stderr" && !self.stderr { Box::new(std::io::stderr()) } else { Box::new(std::io::stdout()) };
+            let mut out: Box<dyn std::io::Write> = if stream == "stderr" && !self.stderr {
+                Box::new(std::io::stderr())
+            } else {
+                Box::new(std::io::stdout())
+            };
             out.write_all(chunk)?;
             out.flush()?;
         }

@@ -91,9 +91,11 @@ fn addresses(alloc: &Allocation) -> Option<String> {
     };
     let resources = &alloc.allocated_resources;
     let shared = resources.shared.ports.iter().map(|port| (port.label.clone(), port.host_ip.clone(), port.value));
-    let own = resources.tasks.values().flat_map(|task| &task.networks).flat_map(|network| {
-        network.ports().map(|port| (port.label.clone(), network.ip.clone(), port.value))
-    });
+    let own = resources
+        .tasks
+        .values()
+        .flat_map(|task| &task.networks)
+        .flat_map(|network| network.ports().map(|port| (port.label.clone(), network.ip.clone(), port.value)));
     let rows: Vec<_> = shared
         .chain(own)
         .map(|(label, ip, port)| {

@@ -35,7 +35,8 @@ impl History {
             if self.json.print(&answer.versions)? {
                 return Ok(0);
             }
-            let versions = answer.versions.into_iter().map(serde_json::from_value::<Job>).collect::<Result<Vec<_>, _>>()?;
+            let versions =
+                answer.versions.into_iter().map(serde_json::from_value::<Job>).collect::<Result<Vec<_>, _>>()?;
             let blocks: Vec<_> = versions
                 .iter()
                 .map(|job| {

@@ -87,9 +87,10 @@ impl Plan {
 fn changes(annotations: &Value) -> bool {
     let groups = annotations.get("DesiredTGUpdates").and_then(Value::as_object);
     groups.is_some_and(|groups| {
-        groups.values().filter_map(Value::as_object).any(|counts| {
-            counts.iter().any(|(name, count)| name != "Ignore" && count.as_u64().unwrap_or(0) > 0)
-        })
+        groups
+            .values()
+            .filter_map(Value::as_object)
+            .any(|counts| counts.iter().any(|(name, count)| name != "Ignore" && count.as_u64().unwrap_or(0) > 0))
     })
 }
 

@@ -30,8 +30,7 @@ impl Promote {
             let job = resolve::job(&api, &self.job).await?;
             let deployment: Option<Deployment> = api.get(&format!("/v1/job/{}/deployment", segment(&job.id))).await?;
             let deployment = deployment.with_context(|| format!("job {:?} has no deployment to promote", job.id))?;
-            let body =
-                json!({ "DeploymentID": deployment.id, "All": self.group.is_empty(), "Groups": self.group });
+            let body = json!({ "DeploymentID": deployment.id, "All": self.group.is_empty(), "Groups": self.group });
             let answer: Value = api.put(&format!("/v1/deployment/promote/{}", deployment.id), &body).await?;
             let eval = answer.get("EvalID").and_then(Value::as_str).unwrap_or_default();
             monitor::evaluation(&api, eval, self.detach).await

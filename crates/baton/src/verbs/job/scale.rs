@@ -33,7 +33,8 @@ impl Scale {
                 _ => bail!("job {:?} has several groups: say which one to scale", job.id),
             };
             let count: i64 = count.parse().with_context(|| format!("{count:?} is not a count"))?;
-            let body = json!({ "Count": count, "Target": { "Group": group }, "Message": "submitted using the Baton CLI" });
+            let body =
+                json!({ "Count": count, "Target": { "Group": group }, "Message": "submitted using the Baton CLI" });
             let answer: Value = api.put(&format!("/v1/job/{}/scale", segment(&job.id)), &body).await?;
             match answer.get("EvalID").and_then(Value::as_str).filter(|eval| !eval.is_empty()) {
                 Some(eval) => monitor::evaluation(&api, eval, self.detach).await,

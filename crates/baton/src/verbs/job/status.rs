@@ -153,15 +153,8 @@ fn basics(job: &Job) -> String {
 
 fn summary_table(summary: &Summary) -> String {
     let rows = summary.summary.iter().map(|(name, group)| {
-        let counts = [
-            group.queued,
-            group.starting,
-            group.running,
-            group.failed,
-            group.complete,
-            group.lost,
-            group.unknown,
-        ];
+        let counts =
+            [group.queued, group.starting, group.running, group.failed, group.complete, group.lost, group.unknown];
         std::iter::once(name.clone()).chain(counts.map(|count| count.to_string()))
     });
     let header = ["Task Group", "Queued", "Starting", "Running", "Failed", "Complete", "Lost", "Unknown"];
