@@ -4,9 +4,13 @@ use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::KeeperError;
 use crate::protocol::{Call, Decoder, Event, Message, PROTOCOL_VERSION, Reply, Request, StartSpec, TaskInfo, encode};
+
+/// A keeper that does not greet within this time hangs.
+const HELLO_LIMIT: Duration = Duration::from_secs(10);
 
 /// One connection.
 #[derive(Debug)]
@@ -29,6 +33,8 @@ impl Client {
     pub fn connect(socket: &Path) -> Result<Self, KeeperError> {
         let stream = UnixStream::connect(socket)
             .map_err(|source| KeeperError::Unreachable { path: socket.to_owned(), source })?;
+        let timed = KeeperError::io("cannot set a time limit");
+        stream.set_read_timeout(Some(HELLO_LIMIT)).map_err(timed)?;
         let mut client =
             Self { stream, decoder: Decoder::default(), events: VecDeque::new(), next_id: 0, keeper_pid: 0 };
         match client.call(Request::Hello { version: PROTOCOL_VERSION })? {
@@ -38,6 +44,7 @@ impl Client {
             }
             other => return Err(unexpected(&other)),
         }
+        client.stream.set_read_timeout(None).map_err(KeeperError::io("cannot lift the time limit"))?;
         Ok(client)
     }
 

@@ -13,6 +13,8 @@ pub enum KeeperError {
     JournalVersion { path: PathBuf, found: u32, known: u32 },
     #[error("no keeper answers at {path}: {source}", path = path.display())]
     Unreachable { path: PathBuf, source: io::Error },
+    #[error("the keeper ended at once ({status}): {reason}")]
+    Ended { status: std::process::ExitStatus, reason: String },
     #[error("the keeper speaks protocol {found}, this program {known}: restart the older of the two")]
     ProtocolVersion { found: u32, known: u32 },
     #[error("bad message from the other side: {0}")]

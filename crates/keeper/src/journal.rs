@@ -1,7 +1,9 @@
 //! The journal: one JSON line per change, on disk before the change is acknowledged.
 //!
 //! The first line is a header with version and boot id. A torn last line (the keeper died while writing) was never
-//! acknowledged and is ignored. The file is rewritten to its essence at every start and when it grows.
+//! acknowledged and is ignored. The file is rewritten to its essence at every start and when it grows; on a full disk it is
+//! kept as it is. Of a damaged file every line that can be read counts, and a copy of it is kept beside: a task that is known
+//! can be told apart from a stranger by pid and start time, one that is forgotten runs on without anybody.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::KeeperError;
 use crate::record::Record;
+use crate::warn;
 
 const VERSION: u32 = 1;
 
@@ -24,6 +27,8 @@ pub(crate) struct Journal {
     file: File,
     boot_id: String,
     grown: u64,
+    /// The file may end in half a line.
+    torn: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -52,13 +57,27 @@ impl Journal {
     /// Reads what is there and starts a fresh file with the same content.
     pub(crate) fn open(dir: &Path, boot_id: &str) -> Result<(Self, Past), KeeperError> {
         let path = dir.join("journal");
-        let past = match std::fs::read_to_string(&path) {
-            Ok(text) => read(&text, &path)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Past::default(),
+        let bytes = match std::fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(KeeperError::path(&path)(error)),
         };
-        let file = write_fresh(&path, boot_id, past.tasks.values()).map_err(KeeperError::path(&path))?;
-        Ok((Self { path, file, boot_id: boot_id.to_owned(), grown: 0 }, past))
+        let (past, damaged) = read(&bytes, boot_id, &path)?;
+        if damaged > 0 {
+            let copy = path.with_extension("damaged");
+            let kept = std::fs::copy(&path, &copy).map(|_| format!("; a copy is {}", copy.display()));
+            warn(&format!("{damaged} lines of {} cannot be read{}", path.display(), kept.unwrap_or_default()));
+        }
+        let torn = bytes.last().is_some_and(|byte| *byte != b'\n');
+        let (file, torn) = match write_fresh(&path, boot_id, past.tasks.values()) {
+            Ok(file) => (file, false),
+            Err(error) if past.boot_id == boot_id && !bytes.is_empty() => {
+                warn(&format!("{} stays as it is: {error}", path.display()));
+                (OpenOptions::new().append(true).open(&path).map_err(KeeperError::path(&path))?, torn)
+            }
+            Err(error) => return Err(KeeperError::path(&path)(error)),
+        };
+        Ok((Self { path, file, boot_id: boot_id.to_owned(), grown: 0, torn }, past))
     }
 
     /// On disk when this returns.
@@ -81,19 +100,23 @@ impl Journal {
     }
 
     fn append(&mut self, line: &Line<'_>) -> io::Result<()> {
-        let mut text = serde_json::to_vec(line)?;
+        let mut text = if self.torn { vec![b'\n'] } else { Vec::new() };
+        serde_json::to_writer(&mut text, line)?;
         text.push(b'\n');
         let start = self.file.metadata()?.len();
         if let Err(error) = self.file.write_all(&text).and_then(|()| self.file.sync_data()) {
             // Half a line must not swallow the next one.
-            let _ = self.file.set_len(start);
+            self.torn |= self.file.set_len(start).is_err();
             return Err(error);
         }
+        self.torn = false;
         self.grown += text.len() as u64;
         Ok(())
     }
 }
 
+/// The new file, already under the journal's name: after the renaming nothing may fail any more, or what is written
+/// later would go to a file without a name.
 fn write_fresh<'a>(path: &Path, boot_id: &str, tasks: impl Iterator<Item = &'a Record>) -> io::Result<File> {
     let fresh = path.with_extension("new");
     let mut text = serde_json::to_vec(&Header { version: VERSION, boot_id: boot_id.to_owned() })?;
@@ -102,39 +125,51 @@ fn write_fresh<'a>(path: &Path, boot_id: &str, tasks: impl Iterator<Item = &'a R
         serde_json::to_writer(&mut text, &Line::Task(std::borrow::Cow::Borrowed(record)))?;
         text.push(b'\n');
     }
+    match std::fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
+    options.append(true).create_new(true);
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let parent = File::open(path.parent().unwrap_or(Path::new(".")))?;
     let mut file = options.open(&fresh)?;
     file.write_all(&text)?;
     file.sync_all()?;
     std::fs::rename(&fresh, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
-    OpenOptions::new().append(true).open(path)
+    if let Err(error) = parent.sync_all() {
+        warn(&format!("{} may be an older one after a crash of the machine: {error}", path.display()));
+    }
+    Ok(file)
 }
 
-fn read(text: &str, path: &Path) -> Result<Past, KeeperError> {
-    let mut lines = text.lines();
-    let Some(header) = lines.next().and_then(|line| serde_json::from_str::<Header>(line).ok()) else {
-        return Ok(Past::default());
-    };
-    if header.version > VERSION {
-        return Err(KeeperError::JournalVersion { path: path.to_owned(), found: header.version, known: VERSION });
+/// What the lines say, and how many of them cannot be read. Without a header the tasks count as of this boot.
+fn read(bytes: &[u8], boot_id: &str, path: &Path) -> Result<(Past, usize), KeeperError> {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n').peekable();
+    let Some(first) = lines.next() else { return Ok((Past::default(), 0)) };
+    let mut past = Past { boot_id: boot_id.to_owned(), ..Past::default() };
+    let mut damaged = 0;
+    match serde_json::from_slice::<Header>(first) {
+        Ok(header) if header.version > VERSION => {
+            return Err(KeeperError::JournalVersion { path: path.to_owned(), found: header.version, known: VERSION });
+        }
+        Ok(header) => past.boot_id = header.boot_id,
+        Err(_) => damaged += 1,
     }
-    let mut past = Past { boot_id: header.boot_id, ..Past::default() };
-    for line in lines {
-        match serde_json::from_str(line) {
+    while let Some(line) = lines.next() {
+        match serde_json::from_slice(line) {
             Ok(Line::Task(record)) => {
                 past.tasks.insert(record.key.clone(), record.into_owned());
             }
             Ok(Line::Forget(key)) => {
                 past.tasks.remove(&key);
             }
-            // Only the last line can be torn, and what it said was never acknowledged.
-            Err(_) => {}
+            // Torn when the keeper died or the disk was full: never acknowledged.
+            Err(_) if lines.peek().is_none() && !line.ends_with(b"\n") => {}
+            Err(_) => damaged += 1,
         }
     }
-    Ok(past)
+    Ok((past, damaged))
 }
 
 #[cfg(test)]
@@ -169,6 +204,53 @@ mod tests {
         journal.file.write_all(b"{\"task\":{\"key\":\"b\"").unwrap();
         let (_, past) = Journal::open(dir.path(), "b").unwrap();
         assert_eq!(past.tasks.len(), 1);
+    }
+
+    #[test]
+    fn what_can_be_read_of_a_damaged_file_counts() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let (mut journal, _) = Journal::open(dir.path(), "b").unwrap();
+        for (key, pid) in [("a", 1), ("b", 2), ("c", 3)] {
+            journal.put(&record(key, pid)).unwrap();
+        }
+        let whole = std::fs::read(&path).unwrap();
+        let starts: Vec<usize> = std::iter::once(0)
+            .chain(whole.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(at, _)| at + 1))
+            .collect();
+        for (line, expected) in [(0, vec!["a", "b", "c"]), (2, vec!["a", "c"])] {
+            let mut bytes = whole.clone();
+            bytes[starts[line]..starts[line] + 4].copy_from_slice(&[0xff, 0, b'{', 0x80]);
+            std::fs::write(&path, &bytes).unwrap();
+            let (_, past) = Journal::open(dir.path(), "b").unwrap();
+            assert_eq!((past.boot_id.as_str(), past.tasks.keys().map(String::as_str).collect()), ("b", expected));
+            assert_eq!(std::fs::read(dir.path().join("journal.damaged")).unwrap(), bytes);
+        }
+        // Cut anywhere: what stands before the cut, and never an error.
+        for end in 0..whole.len() {
+            std::fs::write(&path, &whole[..end]).unwrap();
+            let (mut journal, past) = Journal::open(dir.path(), "b").unwrap();
+            let lines = whole[..end].iter().filter(|byte| **byte == b'\n').count();
+            assert!(past.tasks.len() + 1 >= lines && past.tasks.len() <= lines, "{end}: {past:?}");
+            journal.put(&record("d", 4)).unwrap();
+            assert!(Journal::open(dir.path(), "b").unwrap().1.tasks.contains_key("d"));
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_rewritten_is_gone_on_with() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(dir.path(), "b").unwrap();
+        journal.put(&record("a", 1)).unwrap();
+        journal.file.write_all(b"{\"task\":{\"key\":\"half").unwrap();
+        // What stands in the way of the fresh file as a full disk would.
+        std::fs::create_dir(dir.path().join("journal.new")).unwrap();
+        let (mut journal, past) = Journal::open(dir.path(), "b").unwrap();
+        assert_eq!(past.tasks.len(), 1);
+        journal.put(&record("b", 2)).unwrap();
+        let (_, past) = Journal::open(dir.path(), "b").unwrap();
+        assert_eq!(past.tasks.keys().collect::<Vec<_>>(), ["a", "b"]);
+        assert!(Journal::open(dir.path(), "another boot").is_err());
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod connection;
 mod error;
 mod journal;
 pub mod launch;
+mod limits;
 mod logs;
 mod platform;
 pub mod protocol;
@@ -31,3 +32,9 @@ mod client;
 pub use client::{Client, Events};
 pub use error::KeeperError;
 pub use server::{Options, run};
+
+/// One line for the operator. Where it cannot be written (a full disk) there is nobody to tell.
+fn warn(message: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stderr(), "level=warn component=keeper msg={message:?}");
+}

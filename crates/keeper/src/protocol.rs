@@ -5,6 +5,7 @@
 //! between the two.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -18,6 +19,16 @@ pub const FRAME_MAX: usize = 8 << 20;
 
 /// How long stored sockets outlive their task while no successor is ready, unless the start said otherwise.
 pub const HANDOVER_TIMEOUT_MS: u64 = 5_000;
+
+/// Tells a task that shares sockets to accept no more connections on them; it answers `X-BATON-STANDBY=1`. A program that does
+/// not know this takes no notice of it.
+pub const STAND_BY: i32 = nix::libc::SIGWINCH;
+
+/// Tells it to accept again; it answers `X-BATON-STANDBY=0`.
+pub const GO_ON: i32 = nix::libc::SIGCONT;
+
+/// In the environment of a task that is to begin in standby.
+pub const STANDBY_VARIABLE: &str = "BATON_STANDBY";
 
 /// [`Exit::reason`] of tasks that a restart of the machine ended.
 pub const REBOOTED: &str = "the machine was restarted";
@@ -138,7 +149,7 @@ pub enum EventKind {
     Ready,
     /// The task said `RELOADING=1`.
     Reloading,
-    /// `STATUS=` or `X-BATON-RELOAD=` changed.
+    /// `STATUS=`, `X-BATON-RELOAD=`, `X-BATON-STANDBY=` or `X-BATON-PRIVATE=` changed.
     Status,
     /// The set of stored sockets changed.
     Stored,
@@ -172,6 +183,10 @@ pub struct TaskInfo {
     /// Milliseconds since the epoch; 0 is never.
     pub started_at_ms: u64,
     pub exited_at_ms: u64,
+    /// It said `X-BATON-STANDBY=1`: it does not accept connections on the sockets that it shares with another task.
+    pub standby: bool,
+    /// Meanwhile it is reached alone here: the port of a shared socket and the address that answers as it would.
+    pub private: Vec<(u16, SocketAddr)>,
 }
 
 impl TaskInfo {

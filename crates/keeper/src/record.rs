@@ -1,5 +1,6 @@
 //! What the journal keeps of a task.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use baton_net::pid::ProcessId;
@@ -30,6 +31,14 @@ pub(crate) struct Record {
     pub(crate) handover_timeout_ms: u64,
     pub(crate) started_at_ms: u64,
     pub(crate) exited_at_ms: u64,
+    /// Whom the task was started as.
+    pub(crate) uid: u32,
+    /// When SIGKILL is due, in milliseconds since the epoch; 0 is never.
+    pub(crate) kill_at_ms: u64,
+    /// The task says that it does not accept connections on the sockets it shares.
+    pub(crate) standby: bool,
+    /// Where the task can be reached alone meanwhile: port of a shared socket and address of its private twin.
+    pub(crate) private: Vec<(u16, SocketAddr)>,
 }
 
 impl Record {
@@ -57,6 +66,9 @@ impl Record {
         self.phase = Phase::Exited(exit);
         self.exited_at_ms = now_ms();
         self.ready = false;
+        self.kill_at_ms = 0;
+        self.standby = false;
+        self.private.clear();
     }
 
     pub(crate) fn info(&self) -> TaskInfo {
@@ -73,6 +85,8 @@ impl Record {
             output_lost: 0,
             started_at_ms: self.started_at_ms,
             exited_at_ms: self.exited_at_ms,
+            standby: self.standby,
+            private: self.private.clone(),
         }
     }
 }

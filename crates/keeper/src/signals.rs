@@ -27,6 +27,10 @@ impl Signals {
         }
         PIPE.store(writer.as_raw_fd(), Ordering::SeqCst);
         let caught = SigAction::new(SigHandler::Handler(forward), SaFlags::SA_RESTART, SigSet::empty());
+        // Over a limit on the size of files a write shall fail, not end the keeper.
+        let ignored = SigAction::new(SigHandler::SigIgn, SaFlags::empty(), SigSet::empty());
+        // SAFETY: ignoring a signal runs no code.
+        unsafe { nix::sys::signal::sigaction(Signal::SIGXFSZ, &ignored) }?;
         for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP] {
             // SAFETY: the handler only calls write(2) on a descriptor from an atomic: async-signal-safe.
             unsafe { nix::sys::signal::sigaction(signal, &caught) }?;

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::libc;
 use nix::unistd::{Gid, Group, Uid, User};
@@ -34,6 +34,7 @@ pub(crate) struct Ends {
 /// Forks, calls `journal` with the pid while the child waits, then lets it run. `Ok` means that the program runs.
 pub(crate) fn start(
     spec: &StartSpec,
+    account: Account,
     notify: &str,
     ends: Ends,
     journal: impl FnOnce(i32) -> io::Result<()>,
@@ -43,7 +44,6 @@ pub(crate) fn start(
     if !cwd.is_dir() {
         return Err(io::Error::new(io::ErrorKind::NotADirectory, format!("{} is no directory", spec.cwd.display())));
     }
-    let account = Account::of(&spec.user)?;
     let above = LISTEN_FDS_START + ends.sockets.len() as RawFd;
     // Everything made from here on lands above the range that the sockets will take in the child.
     let plugs = plug_below(above)?;
@@ -69,8 +69,8 @@ pub(crate) fn start(
         command.env("LISTEN_FDS", sockets.len().to_string()).env("LISTEN_FDNAMES", names.join(":"));
     }
     command.stdin(Stdio::null()).stdout(ends.stdout).stderr(ends.stderr);
-    let child = Child { gate_far: gate.as_raw_fd(), gate: gate_child, report: report_child, sockets, account };
-    prepare(&mut command, child);
+    let inside = Inside { gate_far: gate.as_raw_fd(), gate: gate_child, report: report_child, sockets, account };
+    prepare(&mut command, inside);
 
     std::thread::scope(|scope| {
         // `spawn` returns only after exec, for which the gate must open: it waits in a thread of its own. Moving the command
@@ -93,12 +93,17 @@ pub(crate) fn start(
 }
 
 /// Whom the task runs as.
-struct Account {
+pub(crate) struct Account {
     ids: Option<(Uid, Gid, Vec<Gid>)>,
 }
 
 impl Account {
-    fn of(text: &str) -> io::Result<Self> {
+    pub(crate) fn uid(&self) -> u32 {
+        self.ids.as_ref().map_or_else(Uid::effective, |(uid, ..)| *uid).as_raw()
+    }
+
+    /// A name or number, perhaps with a group; empty is the keeper's own.
+    pub(crate) fn of(text: &str) -> io::Result<Self> {
         if text.is_empty() {
             return Ok(Self { ids: None });
         }
@@ -111,7 +116,10 @@ impl Account {
         }?
         .ok_or_else(|| unknown("user", name))?;
         let gid = match group {
-            Some(group) => Group::from_name(group)?.ok_or_else(|| unknown("group", group))?.gid,
+            Some(group) => match group.parse::<u32>() {
+                Ok(gid) => Gid::from_raw(gid),
+                Err(_) => Group::from_name(group)?.ok_or_else(|| unknown("group", group))?.gid,
+            },
             None => user.gid,
         };
         if user.uid == Uid::effective() && gid == Gid::effective() {
@@ -128,7 +136,7 @@ impl Account {
 }
 
 /// What the child needs between fork and exec.
-struct Child {
+struct Inside {
     gate: io::PipeReader,
     /// The keeper's end of the gate, of which the child holds a copy that would keep it open.
     gate_far: RawFd,
@@ -138,14 +146,14 @@ struct Child {
 }
 
 #[allow(unsafe_code)]
-fn prepare(command: &mut Command, child: Child) {
+fn prepare(command: &mut Command, inside: Inside) {
     // SAFETY: between fork and exec the closure makes only async-signal-safe system calls and allocates nothing.
     unsafe {
-        command.pre_exec(move || child.run());
+        command.pre_exec(move || inside.run());
     }
 }
 
-impl Child {
+impl Inside {
     #[allow(unsafe_code)]
     fn run(&self) -> io::Result<()> {
         let check = |result: libc::c_int| if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
@@ -169,6 +177,7 @@ impl Child {
             // close-on-exec.
             check(unsafe { libc::dup2(socket.as_raw_fd(), number) })?;
         }
+        crate::limits::restore()?;
         if let Some((uid, gid, groups)) = &self.account.ids {
             // SAFETY: `Gid` is a transparent `gid_t`; length and pointer belong to the same vector.
             check(unsafe { libc::setgroups(groups.len() as _, groups.as_ptr().cast()) })?;
@@ -195,10 +204,10 @@ fn plug_below(limit: RawFd) -> io::Result<Vec<OwnedFd>> {
 }
 
 /// Runs a program that outlives this process: own session, no terminal, output to `log`.
-pub(crate) fn detached(mut command: Command, log: File) -> io::Result<u32> {
+pub(crate) fn detached(mut command: Command, log: File) -> io::Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::from(log.try_clone()?)).stderr(Stdio::from(log));
     command.process_group(0);
-    command.spawn().map(|child| child.id())
+    command.spawn()
 }
 
 /// Duplicates a descriptor whose number came over `execve`.

@@ -7,10 +7,14 @@ use baton_net::notify_socket::Notification;
 /// Most descriptors per task.
 pub(crate) const STORE_MAX: usize = 1024;
 
+/// Most bytes that the names of a task's descriptors may have together: every subscriber is told them with each change.
+const NAMES_MAX: usize = 16 << 10;
+
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(crate) name: String,
     pub(crate) inode: u64,
+    device: u64,
     pub(crate) fd: OwnedFd,
 }
 
@@ -41,16 +45,20 @@ impl Store {
 
     pub(crate) fn add(&mut self, name: String, fd: OwnedFd) -> bool {
         let Ok(stat) = nix::sys::stat::fstat(fd.as_fd()) else { return false };
-        let inode = stat.st_ino;
-        if let Some(entry) = self.entries.iter_mut().find(|entry| entry.inode == inode) {
-            let renamed = entry.name != name;
-            entry.name = name;
+        #[allow(clippy::unnecessary_cast, reason = "the width differs between systems")]
+        let (inode, device) = (stat.st_ino as u64, stat.st_dev as u64);
+        let names: usize = self.entries.iter().map(|entry| entry.name.len()).sum();
+        if let Some(entry) = self.entries.iter_mut().find(|entry| (entry.inode, entry.device) == (inode, device)) {
+            let renamed = entry.name != name && names - entry.name.len() + name.len() <= NAMES_MAX;
+            if renamed {
+                entry.name = name;
+            }
             return renamed;
         }
-        if self.entries.len() >= STORE_MAX {
+        if self.entries.len() >= STORE_MAX || names + name.len() > NAMES_MAX {
             return false;
         }
-        self.entries.push(Stored { name, inode, fd });
+        self.entries.push(Stored { name, inode, device, fd });
         true
     }
 
@@ -85,7 +93,30 @@ mod tests {
 
     fn message(fields: &[(&str, &str)], fds: Vec<OwnedFd>) -> Notification {
         let fields = fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Notification { pid: None, fields, fds }
+        Notification { fields, fds, ..Notification::default() }
+    }
+
+    #[test]
+    fn a_flood_is_cut_by_number_and_by_names() {
+        let mut store = Store::default();
+        let flood = |store: &mut Store, name: &str, count: usize| {
+            for _ in 0..count {
+                let fd = OwnedFd::from(std::io::pipe().unwrap().0);
+                store.apply(&mut message(&[("FDSTORE", "1"), ("FDNAME", name)], vec![fd]));
+            }
+        };
+        flood(&mut store, &"n".repeat(255), 100);
+        assert_eq!(store.summary().len(), NAMES_MAX / 255);
+        store.clear();
+        let null = std::fs::File::open("/dev/null").unwrap();
+        flood(&mut store, "x", 300);
+        assert_eq!(store.summary().len(), 300);
+        // The same descriptor again takes no further place.
+        for _ in 0..10 {
+            let fd = OwnedFd::from(null.try_clone().unwrap());
+            store.apply(&mut message(&[("FDSTORE", "1"), ("FDNAME", "null")], vec![fd]));
+        }
+        assert_eq!(store.summary().len(), 301);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use baton_net::notify_socket::{Notification, NotifySocket};
 use baton_net::pid::PidWatch;
@@ -46,16 +46,21 @@ pub(crate) enum Found {
 impl Task {
     pub(crate) fn new(record: Record, notify: NotifySocket) -> io::Result<Self> {
         let outputs = open_outputs(&record.logs)?;
-        Ok(Self {
+        Ok(Self { outputs, ..Self::silent(record, notify) })
+    }
+
+    /// Without its output.
+    pub(crate) fn silent(record: Record, notify: NotifySocket) -> Self {
+        Self {
             record,
-            outputs,
+            outputs: Vec::new(),
             notify,
             store: Store::default(),
             watch: None,
             status: String::new(),
             kill_at: None,
             store_expires: None,
-        })
+        }
     }
 
     pub(crate) fn notify_path(dir: &Path, serial: u64) -> PathBuf {
@@ -73,7 +78,8 @@ impl Task {
     /// A new incarnation may log elsewhere or with other limits.
     pub(crate) fn relog(&mut self, logs: &LogSpec) -> io::Result<()> {
         let same_place = |a: &LogSpec, b: &LogSpec| a.dir == b.dir && a.name == b.name && a.disabled == b.disabled;
-        if same_place(&self.record.logs, logs) {
+        let open = !self.outputs.is_empty() || logs.disabled;
+        if open && same_place(&self.record.logs, logs) {
             for (_, output) in &mut self.outputs {
                 output.limits(logs);
             }
@@ -85,8 +91,8 @@ impl Task {
     }
 
     /// The task's ends of its output.
-    pub(crate) fn stdio(&self, stream: Stream) -> io::Result<Stdio> {
-        match self.outputs.iter().find(|(kind, _)| *kind == stream) {
+    pub(crate) fn stdio(&mut self, stream: Stream) -> io::Result<Stdio> {
+        match self.outputs.iter_mut().find(|(kind, _)| *kind == stream) {
             Some((_, output)) => output.task_end().map(Stdio::from),
             None => Ok(Stdio::null()),
         }
@@ -119,6 +125,24 @@ impl Task {
         }
     }
 
+    /// SIGKILL is due after `wait`, or earlier if it was already.
+    pub(crate) fn kill_after(&mut self, wait: Duration) {
+        let (due, now_ms) = (Instant::now() + wait, crate::record::now_ms());
+        let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        if self.kill_at.is_none_or(|at| due < at) {
+            self.kill_at = Some(due);
+            self.record.kill_at_ms = now_ms.saturating_add(wait_ms);
+        }
+    }
+
+    /// What an earlier keeper was to kill is still to be killed.
+    pub(crate) fn kill_again(&mut self) {
+        if self.record.kill_at_ms > 0 {
+            let left = self.record.kill_at_ms.saturating_sub(crate::record::now_ms());
+            self.kill_at = Some(Instant::now() + Duration::from_millis(left));
+        }
+    }
+
     /// SIGKILL to the leader's group, its cgroup, and whatever else is found to belong to the task.
     pub(crate) fn kill_everything(&self) {
         // A stale number must never be hit: without a live leader only what proves to belong to the task is killed.
@@ -128,7 +152,7 @@ impl Task {
         if let Some(cgroup) = &self.record.cgroup {
             platform::cgroup_kill(cgroup);
         }
-        for pid in platform::remains(self.record.pid, self.notify.path()) {
+        for pid in platform::remains(&self.record.process(), self.notify.path()) {
             let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
     }
@@ -155,7 +179,8 @@ impl Task {
         }
     }
 
-    /// The sender belongs to the task: same group, same session, or it has ended meanwhile and cannot be asked.
+    /// The sender belongs to the task: same group, same session, or it has ended meanwhile and cannot be asked; then it must
+    /// at least have been of the task's user.
     pub(crate) fn accepts(&self, notification: &Notification) -> bool {
         let leader = Pid::from_raw(self.record.pid);
         let Some(pid) = notification.pid.map(Pid::from_raw) else { return true };
@@ -163,7 +188,7 @@ impl Task {
             return true;
         }
         match (getpgid(Some(pid)), getsid(Some(pid))) {
-            (Err(Errno::ESRCH), _) | (_, Err(Errno::ESRCH)) => true,
+            (Err(Errno::ESRCH), _) | (_, Err(Errno::ESRCH)) => notification.uid == Some(self.record.uid),
             (group, session) => group == Ok(leader) || session == Ok(leader),
         }
     }

@@ -57,8 +57,10 @@ pub(crate) fn exec(
         for arg in std::env::args_os().skip(1) {
             args.push(c_string(arg)?);
         }
+        crate::limits::restore()?;
         nix::unistd::execv(&program, &args).map_err(io::Error::from)
     });
+    crate::limits::raise();
     flags(FdFlag::FD_CLOEXEC)?;
     let _ = std::fs::remove_file(path(dir));
     result
@@ -71,7 +73,8 @@ pub(crate) fn take(dir: &Path) -> io::Result<Kept> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Kept::new()),
         Err(error) => return Err(error),
     };
-    std::fs::remove_file(path(dir))?;
+    // Left on a full disk or by a crash it harms nobody: it names the one process that may believe it.
+    let _ = std::fs::remove_file(path(dir));
     let Ok(manifest) = serde_json::from_slice::<Manifest>(&text) else { return Ok(Kept::new()) };
     let me = ProcessId::of(std::process::id() as i32)?;
     if manifest.pid != me.pid || manifest.start_time != me.start_time {

@@ -34,6 +34,8 @@ pub struct NotifySocket {
 pub struct Notification {
     /// The sender, where the system says it.
     pub pid: Option<i32>,
+    /// As whom it sent, where the system says it.
+    pub uid: Option<u32>,
     pub fields: Vec<(String, String)>,
     pub fds: Vec<OwnedFd>,
 }
@@ -85,7 +87,10 @@ impl NotifySocket {
             match control {
                 ControlMessageOwned::ScmRights(raw) => notification.fds.extend(fds::own(&raw)),
                 #[cfg(target_os = "linux")]
-                ControlMessageOwned::ScmCredentials(credentials) => notification.pid = Some(credentials.pid()),
+                ControlMessageOwned::ScmCredentials(credentials) => {
+                    notification.pid = Some(credentials.pid());
+                    notification.uid = Some(credentials.uid());
+                }
                 _ => {}
             }
         }

@@ -1,10 +1,13 @@
 //! Linux: cgroup v2, subreaper, splice(2), pidfd_getfd(2), /proc.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use baton_net::pid::ProcessId;
 use nix::libc;
 
 /// Orphans of tasks become this process's children instead of init's.
@@ -51,11 +54,11 @@ pub(crate) fn cgroup_remove(cgroup: &Path) -> bool {
 
 /// Living processes of the task's session, and those elsewhere that still carry its notification socket in their
 /// environment.
-pub(crate) fn remains(leader: i32, notify: &Path) -> Vec<i32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+pub(crate) fn remains(leader: &ProcessId, notify: &Path) -> Vec<i32> {
     let mark = format!("NOTIFY_SOCKET={}\0", notify.display()).into_bytes();
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
+    // A number is not given away while a session bears it: once a stranger has it, nobody of that session is left.
+    let taken = ProcessId::of(leader.pid).is_ok_and(|now| now != *leader);
+    pids()
         .filter(|pid| {
             let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
             let mut fields = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_ascii_whitespace();
@@ -63,11 +66,27 @@ pub(crate) fn remains(leader: i32, notify: &Path) -> Vec<i32> {
                 return false;
             }
             let session = fields.nth(2).and_then(|field| field.parse::<i32>().ok());
-            session == Some(leader)
+            (session == Some(leader.pid) && !taken)
                 || fs::read(format!("/proc/{pid}/environ"))
                     .is_ok_and(|environ| environ.windows(mark.len()).any(|window| window == mark))
         })
         .collect()
+}
+
+/// Living processes whose notification socket lies in `dir` and is none of `known`.
+pub(crate) fn strays(dir: &Path, known: &BTreeSet<PathBuf>) -> Vec<i32> {
+    let socket = |pid: &i32| {
+        let environ = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let value = environ.split(|byte| *byte == 0).find_map(|entry| entry.strip_prefix(b"NOTIFY_SOCKET="))?;
+        Some(PathBuf::from(std::ffi::OsStr::from_bytes(value)))
+    };
+    let lost = |path: PathBuf| path.parent() == Some(dir) && !known.contains(&path);
+    pids().filter(|pid| socket(pid).is_some_and(lost)).collect()
+}
+
+fn pids() -> impl Iterator<Item = i32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<i32>().ok())
 }
 
 pub(crate) fn set_oom_score_adj(pid: i32, value: i32) -> io::Result<()> {
@@ -92,11 +111,11 @@ pub(crate) fn splice(from: BorrowedFd<'_>, to: BorrowedFd<'_>, max: usize) -> io
 }
 
 /// Finds sockets by inode among the descriptors of a task's processes and duplicates them (needs the right to trace).
-pub(crate) fn recover_sockets(leader: i32, wanted: &[(String, u64)]) -> Vec<Option<OwnedFd>> {
+pub(crate) fn recover_sockets(leader: &ProcessId, wanted: &[(String, u64)]) -> Vec<Option<OwnedFd>> {
     let mut found: Vec<Option<OwnedFd>> = wanted.iter().map(|_| None).collect();
     let mut pids = remains(leader, Path::new("/nowhere"));
-    pids.retain(|pid| *pid != leader);
-    pids.insert(0, leader);
+    pids.retain(|pid| *pid != leader.pid);
+    pids.insert(0, leader.pid);
     for pid in pids {
         let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { continue };
         for entry in entries.filter_map(Result::ok) {

@@ -1,8 +1,11 @@
 //! Systems without cgroups, subreapers and splice: process groups and plain copies.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+
+use baton_net::pid::ProcessId;
 
 pub(crate) fn become_subreaper() {}
 
@@ -21,7 +24,12 @@ pub(crate) fn cgroup_remove(_cgroup: &Path) -> bool {
 }
 
 /// Processes that belong to the task but left its process group cannot be found here.
-pub(crate) fn remains(_leader: i32, _notify: &Path) -> Vec<i32> {
+pub(crate) fn remains(_leader: &ProcessId, _notify: &Path) -> Vec<i32> {
+    Vec::new()
+}
+
+/// Nor can those that no task accounts for.
+pub(crate) fn strays(_dir: &Path, _known: &BTreeSet<PathBuf>) -> Vec<i32> {
     Vec::new()
 }
 
@@ -33,6 +41,6 @@ pub(crate) fn splice(_from: BorrowedFd<'_>, _to: BorrowedFd<'_>, _max: usize) ->
     Err(io::ErrorKind::Unsupported.into())
 }
 
-pub(crate) fn recover_sockets(_leader: i32, wanted: &[(String, u64)]) -> Vec<Option<OwnedFd>> {
+pub(crate) fn recover_sockets(_leader: &ProcessId, wanted: &[(String, u64)]) -> Vec<Option<OwnedFd>> {
     wanted.iter().map(|_| None).collect()
 }

@@ -6,13 +6,15 @@ use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use baton_net::notify_socket::NotifySocket;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
-use super::{Keeper, warn};
-use crate::KeeperError;
+use super::Keeper;
 use crate::platform;
 use crate::protocol::{Exit, Phase};
 use crate::record::Record;
 use crate::task::{Found, Task};
+use crate::{KeeperError, warn};
 
 impl Keeper {
     pub(super) fn adopt(&mut self) -> Result<(), KeeperError> {
@@ -24,23 +26,42 @@ impl Keeper {
                     self.tasks.insert(key.clone(), task);
                     self.settle(&key);
                 }
-                // Its log directory may be gone; the record stays in the journal's past and the process, if any, alone.
-                Err(error) => {
-                    warn(&format!("cannot take task {key} up again: {error}"));
-                    self.journal.forget(&key).map_err(KeeperError::io("cannot write the journal"))?;
-                }
+                Err(error) => return Err(KeeperError::io("cannot make a socket")(error)),
             }
         }
+        self.end_strays();
         Ok(())
+    }
+
+    /// What still runs of tasks that have ended or are not in the journal any more.
+    fn end_strays(&self) {
+        let running = self.tasks.values().filter(|task| task.record.is_running());
+        let known = running.map(|task| task.notify.path().to_owned()).collect();
+        for pid in platform::strays(&self.notify_dir(), &known) {
+            warn(&format!("process {pid} belongs to no task that is known; it is killed"));
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
     }
 
     fn adopt_one(&mut self, record: Record, kept: Option<OwnedFd>) -> io::Result<Task> {
         let path = Task::notify_path(&self.notify_dir(), record.serial);
         let notify = match kept {
             Some(fd) => NotifySocket::adopt(UnixDatagram::from(fd), &path)?,
-            None => NotifySocket::bind(&path)?,
+            None => match NotifySocket::bind(&path) {
+                Ok(notify) => notify,
+                // On a full disk, say: what the task has to tell is lost, the task is not.
+                Err(error) => {
+                    warn(&format!("task {} cannot be listened to: {error}", record.key));
+                    NotifySocket::adopt(UnixDatagram::unbound()?, &path)?
+                }
+            },
         };
-        let mut task = Task::new(record, notify)?;
+        let mut task = Task::silent(record, notify);
+        let logs = task.record.logs.clone();
+        if let Err(error) = task.relog(&logs) {
+            // Its directory may be gone. The process is there all the same, and has to be watched and ended.
+            warn(&format!("the output of task {} is lost: {error}", task.record.key));
+        }
         for (name, fd) in self.kept.remove(&format!("store {}", task.record.key)).unwrap_or_default() {
             task.store.add(name, fd);
         }
@@ -50,8 +71,11 @@ impl Keeper {
                 task.record.exited(Exit::unseen("the keeper ended before the task was started"));
             }
             Phase::Running => match Task::find(&task.record, self.same_boot) {
-                Found::Child => {}
-                Found::Stranger(watch) => task.watch = Some(watch),
+                Found::Child => task.kill_again(),
+                Found::Stranger(watch) => {
+                    task.watch = Some(watch);
+                    task.kill_again();
+                }
                 Found::Ended(exit) => {
                     task.record.exited(exit);
                     if self.same_boot {
@@ -62,7 +86,7 @@ impl Keeper {
             Phase::Exited(_) => {}
         }
         if task.record.is_running() && task.store.is_empty() && !task.record.stored.is_empty() {
-            let found = platform::recover_sockets(task.record.pid, &task.record.stored);
+            let found = platform::recover_sockets(&task.record.process(), &task.record.stored);
             let names = task.record.stored.clone();
             for ((name, _), fd) in names.into_iter().zip(found) {
                 match fd {

@@ -21,7 +21,7 @@ use crate::platform;
 use crate::protocol::{Event, EventKind, Message};
 use crate::signals::Signals;
 use crate::task::Task;
-use crate::upgrade;
+use crate::{limits, upgrade, warn};
 
 /// From the end of the watched process (`die_with`) until everything is ended.
 const ORPHANED_GRACE: Duration = Duration::from_secs(5);
@@ -62,6 +62,8 @@ struct Keeper {
     tasks: BTreeMap<String, Task>,
     connections: BTreeMap<u64, Connection>,
     next_connection: u64,
+    /// Until when no connection is taken, after the system had none to give.
+    accept_rests: Option<Instant>,
     next_serial: u64,
     cgroups: Option<PathBuf>,
     /// Emptied cgroups whose processes are still dying.
@@ -99,6 +101,7 @@ impl Keeper {
         let boot_id = baton_net::pid::boot_id().map_err(KeeperError::io("cannot read the boot id"))?;
         let (journal, past) = Journal::open(&options.dir, &boot_id)?;
         platform::become_subreaper();
+        limits::raise();
         let signals = Signals::catch().map_err(KeeperError::io("cannot catch signals"))?;
         let parent = options.die_with.map(PidWatch::open);
         Ok(Self {
@@ -113,6 +116,7 @@ impl Keeper {
             tasks: BTreeMap::new(),
             connections: BTreeMap::new(),
             next_connection: 0,
+            accept_rests: None,
             cgroups: platform::cgroup_root(&cgroup_name(&options.dir)),
             dying_cgroups: Vec::new(),
             parent,
@@ -143,6 +147,8 @@ impl Keeper {
         if let Err(error) = &result {
             warn(&format!("cannot write the journal in {}: {error}", self.options.dir.display()));
         }
+        // A task that tells much must not fill the disk.
+        let _ = self.journal.compact(self.tasks.values().map(|task| &task.record));
         result
     }
 
@@ -151,12 +157,11 @@ impl Keeper {
     }
 
     /// Ends every task, then the keeper.
-    fn end_everything(&mut self, now: Instant) {
+    fn end_everything(&mut self) {
         self.leaving = Some(Leaving::WhenEmpty);
         for task in self.tasks.values_mut().filter(|task| task.record.is_running()) {
             let _ = task.signal(nix::libc::SIGTERM, true);
-            let due = now + END_GRACE;
-            task.kill_at = Some(task.kill_at.map_or(due, |at| at.min(due)));
+            task.kill_after(END_GRACE);
         }
     }
 
@@ -176,11 +181,6 @@ impl Keeper {
         }
         let _ = fs::remove_file(&self.options.socket);
     }
-}
-
-/// One line for the operator.
-fn warn(message: &str) {
-    eprintln!("level=warn component=keeper msg={message:?}");
 }
 
 fn take_one(kept: &mut upgrade::Kept, group: &str) -> Option<std::os::fd::OwnedFd> {

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use baton_net::notify_socket::NotifySocket;
 use baton_net::pid::ProcessId;
 
-use super::{Keeper, Leaving, warn};
+use super::{Keeper, Leaving};
 use crate::logs::Stream;
 use crate::platform;
 use crate::protocol::{Call, EventKind, Exit, Message, PROTOCOL_VERSION, Phase, Reply, Request, StartSpec, TaskInfo};
 use crate::record::{Record, now_ms};
-use crate::spawn::{self, Ends};
+use crate::spawn::{self, Account, Ends};
 use crate::task::Task;
-use crate::upgrade;
+use crate::{upgrade, warn};
 
 impl Keeper {
     pub(super) fn call(&mut self, connection: u64, call: Call) {
@@ -51,9 +51,10 @@ impl Keeper {
             Request::Stop { key, signal, timeout_ms, group } => {
                 let task = self.tasks.get_mut(&key).ok_or_else(|| unknown(&key))?;
                 if task.record.is_running() {
-                    task.signal(signal, group)?;
-                    let due = Instant::now() + Duration::from_millis(timeout_ms);
-                    task.kill_at = Some(task.kill_at.map_or(due, |at| at.min(due)));
+                    task.kill_after(Duration::from_millis(timeout_ms));
+                    let sent = task.signal(signal, group);
+                    let _ = self.journal(&key);
+                    sent?;
                 }
                 Ok(Reply::Done)
             }
@@ -67,7 +68,7 @@ impl Keeper {
             Request::Forget { key } => self.forget(&key),
             Request::Shutdown { end_tasks } => {
                 if end_tasks {
-                    self.end_everything(Instant::now());
+                    self.end_everything();
                 } else {
                     self.leaving = Some(Leaving::Now);
                 }
@@ -105,17 +106,25 @@ impl Keeper {
             Some(task) => task.store.duplicates().map_err(|error| format!("cannot duplicate sockets: {error}"))?,
             None => Vec::new(),
         };
+        let account = Account::of(&spec.user).map_err(|error| format!("cannot start {}: {error}", spec.program))?;
         self.prepare(spec).map_err(|error| format!("cannot prepare task {}: {error}", spec.key))?;
         let Some(task) = self.tasks.get_mut(&spec.key) else { return Err(unknown(&spec.key)) };
         task.record.inherited = sockets.len();
+        task.record.uid = account.uid();
         let ends = task
             .stdio(Stream::Stdout)
-            .and_then(|stdout| Ok(Ends { stdout, stderr: task.stdio(Stream::Stderr)?, sockets }))
-            .map_err(|error| format!("cannot open the output of task {}: {error}", spec.key))?;
+            .and_then(|stdout| Ok(Ends { stdout, stderr: task.stdio(Stream::Stderr)?, sockets }));
+        let ends = match ends {
+            Ok(ends) => ends,
+            Err(error) => {
+                let reason = format!("cannot open the output of task {}: {error}", spec.key);
+                return Err(self.not_started(&spec.key, reason));
+            }
+        };
         let cgroup = self.cgroups.as_ref().map(|root| root.join(task.record.serial.to_string()));
         let journal = &mut self.journal;
         let record = &mut task.record;
-        let started = spawn::start(spec, &task.notify.path().to_string_lossy(), ends, |pid| {
+        let started = spawn::start(spec, account, &task.notify.path().to_string_lossy(), ends, |pid| {
             record.pid = pid;
             record.start_time = ProcessId::of(pid)?.start_time;
             record.cgroup = cgroup.filter(|cgroup| platform::cgroup_attach(cgroup, pid).is_ok());
@@ -131,16 +140,17 @@ impl Keeper {
                 self.tell(EventKind::Started, &spec.key);
                 self.task(&spec.key).map(Task::info)
             }
-            Err(error) => {
-                let reason = format!("cannot start {}: {error}", spec.program);
-                if let Some(task) = self.tasks.get_mut(&spec.key) {
-                    task.record.exited(Exit::unseen(&reason));
-                }
-                let _ = self.journal(&spec.key);
-                self.tell(EventKind::Exited, &spec.key);
-                Err(reason)
-            }
+            Err(error) => Err(self.not_started(&spec.key, format!("cannot start {}: {error}", spec.program))),
         }
+    }
+
+    fn not_started(&mut self, key: &str, reason: String) -> String {
+        if let Some(task) = self.tasks.get_mut(key) {
+            task.record.exited(Exit::unseen(&reason));
+        }
+        let _ = self.journal(key);
+        self.tell(EventKind::Exited, key);
+        reason
     }
 
     /// Journals the intent and opens what the task needs.

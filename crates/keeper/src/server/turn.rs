@@ -1,5 +1,6 @@
 //! One turn of the poll loop: who is ready, what is due.
 
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -9,16 +10,23 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::{Keeper, Leaving, ORPHANED_GRACE, warn};
+use super::{Keeper, Leaving, ORPHANED_GRACE};
 use crate::KeeperError;
 use crate::connection::Connection;
 use crate::logs::{Pumped, Stream};
 use crate::platform;
-use crate::protocol::{EventKind, Exit};
+use crate::protocol::{EventKind, Exit, GO_ON};
 use crate::task::exit_of;
+use crate::warn;
 
 /// Where the system cannot tell of an end, and for cgroups that empty themselves.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Clients at the same time.
+const CONNECTIONS_MAX: usize = 256;
+
+/// How long no connection is taken when the system has no descriptor for one.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
 
 /// Datagrams of one task per turn.
 const NOTIFICATIONS_PER_TURN: usize = 64;
@@ -52,13 +60,16 @@ impl Keeper {
     }
 
     fn wait(&self) -> Result<Vec<Source>, KeeperError> {
-        let mut sources = vec![Source::Signals, Source::Listener];
+        let mut sources = vec![Source::Signals];
         let read = PollFlags::POLLIN;
-        let mut fds = vec![PollFd::new(self.signals.as_fd(), read), PollFd::new(self.listener.as_fd(), read)];
+        let mut fds = vec![PollFd::new(self.signals.as_fd(), read)];
         let mut add = |source, fd, flags| {
             sources.push(source);
             fds.push(PollFd::new(fd, flags));
         };
+        if self.accept_rests.is_none() {
+            add(Source::Listener, self.listener.as_fd(), read);
+        }
         if self.end_at.is_none()
             && let Some(fd) = self.parent.as_ref().and_then(|watch| watch.fd())
         {
@@ -92,7 +103,7 @@ impl Keeper {
             || self.parent.as_ref().is_some_and(stranger);
         let look = (blind || !self.dying_cgroups.is_empty()).then(|| now + LOOK_AGAIN);
         let timers = self.tasks.values().flat_map(|task| [task.kill_at, task.store_expires]);
-        let next = timers.chain([self.end_at, look]).flatten().min();
+        let next = timers.chain([self.end_at, self.accept_rests, look]).flatten().min();
         match next {
             None => PollTimeout::NONE,
             Some(at) => {
@@ -169,6 +180,7 @@ impl Keeper {
             task.store_expires = Some(Instant::now() + limit);
         }
         self.dying_cgroups.extend(task.record.cgroup.take());
+        self.somebody_accepts(key);
         let successor_ready = self.tasks.values().any(|other| {
             other.record.inherit_from.as_deref() == Some(key) && other.record.is_running() && other.record.ready
         });
@@ -179,9 +191,31 @@ impl Keeper {
         self.tell(EventKind::Exited, key);
     }
 
+    /// Of two that share sockets one must always accept: when one ends, the other goes on, whatever its agent knows.
+    fn somebody_accepts(&self, ended: &str) {
+        let predecessor = self.tasks.get(ended).and_then(|task| task.record.inherit_from.as_deref());
+        let others = self.tasks.values().filter(|other| {
+            Some(other.record.key.as_str()) == predecessor || other.record.inherit_from.as_deref() == Some(ended)
+        });
+        for other in others.filter(|other| other.record.is_running()) {
+            let _ = other.signal(GO_ON, true);
+        }
+    }
+
     fn accept(&mut self) {
-        while let Ok((stream, _)) = self.listener.accept() {
+        loop {
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    warn(&format!("cannot take a client: {error}"));
+                    self.accept_rests = Some(Instant::now() + ACCEPT_REST);
+                    return;
+                }
+            };
             match Connection::new(stream) {
+                // Sent away without a word: those who come in such numbers must not fill the log either.
+                Ok(_) if self.connections.len() >= CONNECTIONS_MAX => {}
                 Ok(connection) => {
                     self.connections.insert(self.next_connection, connection);
                     self.next_connection += 1;
@@ -200,19 +234,35 @@ impl Keeper {
     }
 
     fn notified(&mut self, key: &str) {
+        let mut events = Vec::new();
+        let Some(before) = self.tasks.get(key).map(|task| task.record.clone()) else { return };
         for _ in 0..NOTIFICATIONS_PER_TURN {
             let Some(task) = self.tasks.get(key) else { return };
             match task.notify.receive() {
-                Ok(Some(notification)) if task.accepts(&notification) => self.notification(key, notification),
+                Ok(Some(notification)) if task.accepts(&notification) => {
+                    for kind in self.notification(key, notification) {
+                        if !events.contains(&kind) {
+                            events.push(kind);
+                        }
+                    }
+                }
                 Ok(Some(_)) => {}
-                Ok(None) | Err(_) => return,
+                Ok(None) | Err(_) => break,
             }
+        }
+        // Once for all of a turn: a task that tells much must not keep the disk busy.
+        if self.tasks.get(key).is_some_and(|task| task.record != before) {
+            let _ = self.journal(key);
+        }
+        for kind in events {
+            self.tell(kind, key);
         }
     }
 
-    fn notification(&mut self, key: &str, mut notification: Notification) {
-        let Some(task) = self.tasks.get_mut(key) else { return };
+    /// Takes in what a task says; what subscribers are to be told.
+    fn notification(&mut self, key: &str, mut notification: Notification) -> Vec<EventKind> {
         let mut events = Vec::new();
+        let Some(task) = self.tasks.get_mut(key) else { return events };
         if task.store.apply(&mut notification) {
             task.record.stored = task.store.summary();
             events.push(EventKind::Stored);
@@ -224,6 +274,13 @@ impl Keeper {
         if let Some(reload) = notification.get("X-BATON-RELOAD").filter(|reload| *reload != task.record.reload) {
             task.record.reload = reload.to_owned();
             events.push(EventKind::Status);
+        }
+        if let Some(standby) = notification.get("X-BATON-STANDBY").map(|value| value == "1") {
+            let private = private(notification.get("X-BATON-PRIVATE").filter(|_| standby).unwrap_or_default());
+            if (standby, &private) != (task.record.standby, &task.record.private) {
+                (task.record.standby, task.record.private) = (standby, private);
+                events.push(EventKind::Status);
+            }
         }
         if notification.is_set("RELOADING") {
             events.push(EventKind::Reloading);
@@ -243,13 +300,7 @@ impl Keeper {
                 self.close_store(&old);
             }
         }
-        if events.is_empty() {
-            return;
-        }
-        let _ = self.journal(key);
-        for kind in events {
-            self.tell(kind, key);
-        }
+        events
     }
 
     /// Nobody needs these sockets from here any more.
@@ -264,6 +315,7 @@ impl Keeper {
     }
 
     fn due(&mut self, now: Instant) {
+        self.accept_rests = self.accept_rests.filter(|until| *until > now);
         if self.parent.as_ref().is_some_and(|watch| watch.fd().is_none())
             && self.end_at.is_none()
             && self.options.die_with.is_some_and(|pid| baton_net::pid::ProcessId::of(pid).is_err())
@@ -274,7 +326,7 @@ impl Keeper {
             self.end_at = None;
             self.parent = None;
             self.orphaned = true;
-            self.end_everything(now);
+            self.end_everything();
         }
         for task in self.tasks.values_mut().filter(|task| task.kill_at.is_some_and(|at| at <= now)) {
             task.kill_at = None;
@@ -301,4 +353,13 @@ impl Keeper {
         }
         self.dying_cgroups.retain(|cgroup| !platform::cgroup_remove(cgroup));
     }
+}
+
+/// `PORT=ADDRESS` by spaces; what is not so is left out.
+fn private(text: &str) -> Vec<(u16, SocketAddr)> {
+    let pair = |word: &str| {
+        let (port, address) = word.split_once('=')?;
+        Some((port.parse().ok()?, address.parse().ok()?))
+    };
+    text.split(' ').filter_map(pair).collect()
 }

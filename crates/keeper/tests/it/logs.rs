@@ -33,6 +33,27 @@ fn disabled_logs_leave_no_file() {
     assert_eq!(std::fs::read_dir(world.path().join("logs")).unwrap().count(), 0);
 }
 
+/// As root and as anybody else: over the limit a write fails as on a full disk, with a signal on top.
+#[test]
+fn a_limit_on_file_sizes_ends_neither_the_keeper_nor_the_task() {
+    let world = World::with_file_limit(64);
+    let mut events = world.events();
+    let script = "head -c 200000 /dev/zero | tr '\\0' x; echo; echo done > wrote; exec sleep 600";
+    let mut spec = world.shell("t", script);
+    spec.logs.max_bytes = 10 << 20;
+    let mut client = world.client();
+    let task = client.start(spec).unwrap();
+    until(&mut events, "t", EventKind::OutputDropped);
+    crate::world::eventually("the task is not blocked", || world.path().join("wrote").exists());
+    assert_eq!(client.list().unwrap()[0].pid, task.pid);
+    // Smaller files fit: rotation goes on.
+    let mut small = world.shell("u", "head -c 200000 /dev/zero | tr '\\0' x; echo end");
+    small.logs.max_bytes = 16 << 10;
+    client.start(small).unwrap();
+    assert!(until_exit(&mut events, "u").success());
+    assert!(world.read("u", "stdout").ends_with("end\n"));
+}
+
 /// A tmpfs of 256 KiB, unmounted at the end.
 #[cfg(target_os = "linux")]
 struct Small(std::path::PathBuf);

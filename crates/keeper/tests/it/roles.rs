@@ -14,6 +14,7 @@ fn role() {
         Ok("keeper") => keeper(),
         Ok("storer") => server(None),
         Ok("successor") => server(Some(())),
+        Ok("sender") => sender(),
         _ => {}
     }
 }
@@ -58,6 +59,26 @@ fn server(inherit: Option<()>) {
             std::thread::sleep(Duration::from_millis(10));
             std::process::abort();
         }
+    }
+}
+
+/// Sends what it is told to, and ends or goes on.
+fn sender() {
+    let socket = UnixDatagram::unbound().unwrap();
+    socket.connect(std::env::var_os("NOTIFY_SOCKET").unwrap()).unwrap();
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<usize>().ok()).unwrap_or(0);
+    for turn in 0..number("SEND_STATUS") {
+        socket.send(format!("STATUS={turn} {}\nX-BATON-RELOAD={turn}", "x".repeat(1000)).as_bytes()).unwrap();
+    }
+    for turn in 0..number("SEND_FDS") {
+        let (reader, _) = std::io::pipe().unwrap();
+        send_fd(&socket, format!("FDSTORE=1\nFDNAME=flood.{turn}").as_bytes(), &reader);
+    }
+    // Longer than anybody reads, without a line end, and not text.
+    let _ = socket.send(&[0xff; 60_000]);
+    socket.send(std::env::var("SEND_LAST").unwrap_or_default().as_bytes()).unwrap();
+    if number("SEND_STAY") > 0 {
+        std::thread::sleep(Duration::from_secs(600));
     }
 }
 

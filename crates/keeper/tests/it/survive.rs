@@ -77,6 +77,80 @@ fn an_upgrade_keeps_children_exit_codes_and_logs() {
 }
 
 #[test]
+fn what_was_to_be_killed_is_killed_by_the_next_keeper() {
+    let mut world = World::new();
+    let task = world.client().start(world.shell("t", "trap '' TERM; echo up; while :; do sleep 600; done")).unwrap();
+    eventually("the task is up", || world.read("t", "stdout") == "up\n");
+    world.client().stop("t", nix::libc::SIGTERM, 300).unwrap();
+    world.kill_keeper();
+    assert!(alive(task.pid));
+    // Twice in a row: the deadline is not forgotten by the one in between either.
+    world.restart_keeper();
+    world.kill_keeper();
+    world.restart_keeper();
+    eventually("the task is killed", || !alive(task.pid));
+}
+
+#[test]
+fn a_damaged_journal_loses_no_task() {
+    let mut world = World::new();
+    let one = world.client().start(world.shell("one", "exec sleep 600")).unwrap();
+    let two = world.client().start(world.shell("two", "exec sleep 600")).unwrap();
+    world.kill_keeper();
+    let path = world.path().join("journal");
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[..5].copy_from_slice(b"\xff\xfe\0{{");
+    bytes.extend_from_slice(b"{\"task\":{\"key\":\"half");
+    std::fs::write(&path, bytes).unwrap();
+    world.restart_keeper();
+    let pids: Vec<i32> =
+        world.client().list().unwrap().iter().filter(|task| task.exit().is_none()).map(|task| task.pid).collect();
+    assert_eq!(pids, [one.pid, two.pid]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_no_journal_knows_does_not_run_on() {
+    let mut world = World::new();
+    let script = "setsid sh -c 'echo $$ > daemon; exec sleep 600' & exec sleep 600";
+    let task = world.client().start(world.shell("t", script)).unwrap();
+    let mut daemon = 0;
+    eventually("the daemon is up", || {
+        daemon = std::fs::read_to_string(world.path().join("daemon"))
+            .ok()
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(0);
+        daemon > 0
+    });
+    world.kill_keeper();
+    std::fs::remove_file(world.path().join("journal")).unwrap();
+    world.restart_keeper();
+    assert!(world.client().list().unwrap().is_empty());
+    eventually("both are gone", || !alive(task.pid) && !alive(daemon));
+}
+
+#[test]
+fn a_task_whose_log_directory_is_gone_is_still_the_keepers() {
+    let mut world = World::new();
+    let task = world.client().start(world.shell("t", "exec sleep 600")).unwrap();
+    world.kill_keeper();
+    std::fs::remove_dir_all(world.path().join("logs")).unwrap();
+    world.restart_keeper();
+    let mut events = world.events();
+    let mut client = world.client();
+    assert_eq!(client.list().unwrap()[0].pid, task.pid);
+    client.stop("t", nix::libc::SIGKILL, 0).unwrap();
+    until_exit(&mut events, "t");
+    // A later start makes do with what is there then.
+    std::fs::create_dir(world.path().join("logs")).unwrap();
+    let mut again = world.shell("t", "echo again");
+    again.incarnation = 2;
+    client.start(again).unwrap();
+    assert!(until_exit(&mut events, "t").success());
+    assert_eq!(world.read("t", "stdout"), "again\n");
+}
+
+#[test]
 fn a_second_keeper_is_refused() {
     let world = World::new();
     let output = keeper_command(world.path(), &[]).stderr(std::process::Stdio::piped()).output().unwrap();

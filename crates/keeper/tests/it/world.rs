@@ -39,6 +39,20 @@ impl World {
         self.keeper.id() as i32
     }
 
+    /// `ulimit -f`, in blocks of 512 bytes, for a keeper of its own.
+    pub(crate) fn with_file_limit(blocks: u32) -> Self {
+        let dir = tempfile::Builder::new().prefix("bk").tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("logs")).unwrap();
+        let plain = keeper_command(dir.path(), &[]);
+        let mut limited = Command::new("/bin/sh");
+        limited.arg("-c").arg(format!("ulimit -f {blocks}; exec \"$0\" \"$@\""));
+        limited.arg(plain.get_program()).args(plain.get_args());
+        limited.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?)))).stdout(Stdio::null());
+        let keeper = limited.spawn().unwrap();
+        connect(dir.path());
+        Self { dir, keeper }
+    }
+
     /// kill -9, without a new one.
     pub(crate) fn kill_keeper(&mut self) {
         self.keeper.kill().unwrap();
