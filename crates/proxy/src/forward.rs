@@ -2,17 +2,21 @@
 //! client are added.
 
 use crate::exchange::Peer;
-use crate::message::{Fields, Known, Name, RequestHead, ResponseHead, Value};
+use crate::message::{Classes, FORWARDING, Fields, Known, Name, RequestHead, ResponseHead, Value};
 use crate::normalize::port_of;
-use http::HeaderName;
 use std::borrow::Cow;
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-const FORWARDED_SERVER: HeaderName = HeaderName::from_static("x-forwarded-server");
-const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+/// What belongs to one connection and never leaves it.
+const CONNECTION_LEVEL: Classes = Classes::of(&[
+    Known::Connection,
+    Known::Hop,
+    Known::Upgrade,
+    Known::TransferEncoding,
+    Known::ContentLength,
+    Known::Te,
+]);
+/// As that, and what a request's head says in other places.
+const OUT_OF_REQUESTS: Classes = CONNECTION_LEVEL.and(Classes::of(&[Known::Host, Known::Expect]));
 
 /// Removes the fields that `Connection` lists (RFC 9110 §7.6.1), except forwarding fields, which a client may not remove.
 pub(crate) fn remove_listed(fields: &mut Fields<'_>) {
@@ -46,55 +50,40 @@ pub(crate) fn accept_request<'b>(
         remove_listed(fields);
     }
     let trusted = peer.trusted;
-    fields.retain(|field| match field.known {
-        Known::Connection
-        | Known::Hop
-        | Known::Upgrade
-        | Known::TransferEncoding
-        | Known::ContentLength
-        | Known::Host
-        | Known::Te
-        | Known::Expect => false,
-        known => trusted || !known.is_forwarding(),
-    });
+    fields.drop_classes(if trusted { OUT_OF_REQUESTS } else { OUT_OF_REQUESTS.and(FORWARDING) });
     if te_trailers {
-        fields.push_known(Name::Header(http::header::TE), Value::Ref(b"trailers"), Known::Te);
+        fields.push_known(Name::Ref("Te"), Value::Ref(b"trailers"), Known::Te);
     }
-    let has = |fields: &Fields<'_>, known| trusted && fields.known(known).is_some();
-    if !has(fields, Known::RealIp) {
-        fields.push_known(Name::Header(REAL_IP), Value::Ref(peer.ip_text.as_bytes()), Known::RealIp);
+    if fields.known(Known::RealIp).is_none() {
+        fields.push_spelled(Known::RealIp, Value::Ref(peer.ip_text.as_bytes()));
     }
-    let secure = peer.is_secure();
-    if !has(fields, Known::ForwardedProto) {
-        let proto = match (upgrade, secure) {
+    if fields.known(Known::ForwardedProto).is_none() {
+        let proto = match (upgrade, peer.is_secure()) {
             (false, false) => "http",
             (false, true) => "https",
             (true, false) => "ws",
             (true, true) => "wss",
         };
-        fields.push_known(Name::Header(FORWARDED_PROTO), Value::Ref(proto.as_bytes()), Known::ForwardedProto);
+        fields.push_spelled(Known::ForwardedProto, Value::Ref(proto.as_bytes()));
     }
-    if !has(fields, Known::ForwardedPort) {
+    if fields.known(Known::ForwardedPort).is_none() {
         let encrypted = matches!(fields.known(Known::ForwardedProto), Some(b"https" | b"wss"));
-        let port = match port_of(&head.host) {
-            Some(port) => match &head.host {
-                Cow::Borrowed(host) => port_of(host).map_or(Value::Ref(b""), Value::from),
-                Cow::Owned(_) => Value::from(port.to_owned()),
-            },
-            None if encrypted => Value::Ref(b"443"),
-            None => Value::Ref(b"80"),
+        let port = match &head.host {
+            Cow::Borrowed(host) => port_of(host).map(Value::from),
+            Cow::Owned(host) => port_of(host).map(|port| Value::from(port.to_owned())),
         };
-        fields.push_known(Name::Header(FORWARDED_PORT), port, Known::ForwardedPort);
+        let usual = if encrypted { "443" } else { "80" };
+        fields.push_spelled(Known::ForwardedPort, port.unwrap_or(Value::Ref(usual.as_bytes())));
     }
-    if !has(fields, Known::ForwardedHost) && !head.host.is_empty() {
+    if fields.known(Known::ForwardedHost).is_none() && !head.host.is_empty() {
         let host = match &head.host {
             Cow::Borrowed(host) => Value::Ref(host.as_bytes()),
             Cow::Owned(host) => Value::from(host.clone()),
         };
-        fields.push_known(Name::Header(FORWARDED_HOST), host, Known::ForwardedHost);
+        fields.push_spelled(Known::ForwardedHost, host);
     }
-    if !has(fields, Known::ForwardedServer) {
-        fields.push_known(Name::Header(FORWARDED_SERVER), Value::Ref(hostname.as_bytes()), Known::ForwardedServer);
+    if fields.known(Known::ForwardedServer).is_none() {
+        fields.push_spelled(Known::ForwardedServer, Value::Ref(hostname.as_bytes()));
     }
 }
 
@@ -102,9 +91,7 @@ pub(crate) fn accept_request<'b>(
 pub(crate) fn append_forwarded_for<'b>(fields: &mut Fields<'b>, peer: &'b Peer) {
     match joined_forwarded_for(fields, peer) {
         Some(chain) => replace_forwarded_for(fields, Value::from(chain)),
-        None => {
-            fields.push_known(Name::Header(FORWARDED_FOR), Value::Ref(peer.ip_text.as_bytes()), Known::ForwardedFor)
-        }
+        None => fields.push_spelled(Known::ForwardedFor, Value::Ref(peer.ip_text.as_bytes())),
     }
 }
 
@@ -115,6 +102,7 @@ pub(crate) fn append_forwarded_for_owned(fields: &mut Fields<'static>, peer: &Pe
 }
 
 fn joined_forwarded_for(fields: &Fields<'_>, peer: &Peer) -> Option<String> {
+    fields.known(Known::ForwardedFor)?;
     let mut chain = String::new();
     for field in fields.iter().filter(|field| field.known == Known::ForwardedFor) {
         if !chain.is_empty() {
@@ -133,8 +121,8 @@ fn joined_forwarded_for(fields: &Fields<'_>, peer: &Peer) -> Option<String> {
 }
 
 fn replace_forwarded_for<'b>(fields: &mut Fields<'b>, chain: Value<'b>) {
-    fields.retain(|field| field.known != Known::ForwardedFor);
-    fields.push_known(Name::Header(FORWARDED_FOR), chain, Known::ForwardedFor);
+    fields.drop_classes(Classes::of(&[Known::ForwardedFor]));
+    fields.push_spelled(Known::ForwardedFor, chain);
 }
 
 /// Removes a server's connection-level fields. `Content-Length` goes too: the writer knows the length.
@@ -142,15 +130,5 @@ pub(crate) fn accept_response(head: &mut ResponseHead<'_>, listed: bool) {
     if listed {
         remove_listed(&mut head.fields);
     }
-    head.fields.retain(|field| {
-        !matches!(
-            field.known,
-            Known::Connection
-                | Known::Hop
-                | Known::TransferEncoding
-                | Known::ContentLength
-                | Known::Upgrade
-                | Known::Te
-        )
-    });
+    head.fields.drop_classes(CONNECTION_LEVEL);
 }

@@ -122,6 +122,9 @@ impl Stream {
     }
 }
 
+/// Writes shorter than this are cheaper copied together than gathered by the kernel.
+pub(crate) const GATHER_BYTES_MIN: usize = 4096;
+
 /// Bytes that wait for a socket.
 #[derive(Debug, Default)]
 pub struct Outgoing {

@@ -53,6 +53,52 @@ pub enum Known {
     WebSocket,
 }
 
+/// A set of classes, one bit each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Classes(u32);
+
+impl Classes {
+    /// The set of these.
+    pub(crate) const fn of(classes: &[Known]) -> Self {
+        let (mut bits, mut at) = (0, 0);
+        while at < classes.len() {
+            bits |= 1 << classes[at] as u32;
+            at += 1;
+        }
+        Self(bits)
+    }
+
+    /// Whether the two sets have a class in common.
+    pub(crate) const fn meets(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether a class is in the set.
+    pub(crate) const fn holds(self, known: Known) -> bool {
+        self.0 & (1 << known as u32) != 0
+    }
+
+    /// What either set holds.
+    pub(crate) const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+}
+
+/// The fields that tell a server about the client.
+pub(crate) const FORWARDING: Classes = Classes::of(&[
+    Known::ForwardedFor,
+    Known::ForwardedProto,
+    Known::ForwardedHost,
+    Known::ForwardedPort,
+    Known::ForwardedServer,
+    Known::RealIp,
+    Known::ForwardedOther,
+]);
+
 impl Known {
     /// The class of a field name in any case.
     pub fn of(name: &str) -> Self {
@@ -110,16 +156,21 @@ impl Known {
 
     /// One of the forwarding fields, whose values a client is not trusted with.
     pub fn is_forwarding(self) -> bool {
-        matches!(
-            self,
-            Self::ForwardedFor
-                | Self::ForwardedProto
-                | Self::ForwardedHost
-                | Self::ForwardedPort
-                | Self::ForwardedServer
-                | Self::RealIp
-                | Self::ForwardedOther
-        )
+        FORWARDING.holds(self)
+    }
+
+    /// The canonical spelling, where every field of the class has the same name.
+    pub(crate) const fn spelling(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Date => "Date",
+            Self::ForwardedFor => "X-Forwarded-For",
+            Self::ForwardedProto => "X-Forwarded-Proto",
+            Self::ForwardedHost => "X-Forwarded-Host",
+            Self::ForwardedPort => "X-Forwarded-Port",
+            Self::ForwardedServer => "X-Forwarded-Server",
+            Self::RealIp => "X-Real-Ip",
+            _ => return None,
+        })
     }
 
     pub(crate) fn allowed_in_trailer(self) -> bool {
@@ -218,24 +269,42 @@ pub struct Field<'b> {
 #[derive(Debug, Clone, Default)]
 pub struct Fields<'b> {
     list: Vec<Field<'b>>,
+    /// Classes of the lines, perhaps of some that were removed since: what is not in it need not be looked for.
+    seen: Classes,
 }
 
 impl<'b> Fields<'b> {
     /// No lines, with room for `count`.
     pub fn with_capacity(count: usize) -> Self {
-        Self { list: Vec::with_capacity(count) }
+        Self { list: Vec::with_capacity(count), seen: Classes::default() }
     }
 
     /// Appends a line.
     pub fn push(&mut self, name: impl Into<Name<'b>>, value: impl Into<Value<'b>>) {
         let name = name.into();
         let known = name.known();
-        self.list.push(Field { name, value: value.into(), known });
+        self.push_known(name, value.into(), known);
     }
 
     /// Appends a line whose class is known already.
     pub(crate) fn push_known(&mut self, name: Name<'b>, value: Value<'b>, known: Known) {
+        self.seen = self.seen.and(Classes::of(&[known]));
         self.list.push(Field { name, value, known });
+    }
+
+    /// Appends a line of a class that has one name.
+    pub(crate) fn push_spelled(&mut self, known: Known, value: Value<'b>) {
+        if let Some(name) = known.spelling() {
+            self.push_known(Name::Ref(name), value, known);
+        }
+    }
+
+    /// Removes every line of these classes.
+    pub(crate) fn drop_classes(&mut self, classes: Classes) {
+        if self.seen.meets(classes) {
+            self.list.retain(|field| !classes.holds(field.known));
+            self.seen = self.seen.without(classes);
+        }
     }
 
     /// Replaces every line of that name by one.
@@ -283,6 +352,9 @@ impl<'b> Fields<'b> {
 
     /// The first value of that class.
     pub fn known(&self, known: Known) -> Option<&[u8]> {
+        if !self.seen.holds(known) {
+            return None;
+        }
         self.list.iter().find(|field| field.known == known).map(|field| field.value.as_bytes())
     }
 
@@ -303,6 +375,7 @@ impl<'b> Fields<'b> {
 
     /// The same lines, owning their bytes.
     pub fn into_owned(self) -> Fields<'static> {
+        let seen = self.seen;
         let list = self
             .list
             .into_iter()
@@ -325,7 +398,7 @@ impl<'b> Fields<'b> {
                 Some(Field { name: Name::Header(name), value: Value::Shared(value), known: field.known })
             })
             .collect();
-        Fields { list }
+        Fields { list, seen }
     }
 
     /// From hyper's and h2's representation.
@@ -340,6 +413,13 @@ impl<'b> Fields<'b> {
                 fields.push(name.clone(), value);
             }
         }
+        fields
+    }
+
+    /// From a trailer section, without the fields that may not stand in one (RFC 9110 §6.5.1).
+    pub fn of_trailers(map: http::HeaderMap) -> Fields<'static> {
+        let mut fields = Self::from_map(map);
+        fields.retain(|field| field.known.allowed_in_trailer());
         fields
     }
 

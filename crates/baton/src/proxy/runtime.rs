@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result};
 use baton_net::activation::Inherited;
 use baton_net::notify::Supervisor;
 use baton_proxy::access::AccessLog;
+use baton_proxy::health::Probes;
 use baton_proxy::providers::catalog::{Catalog, Picture};
-use baton_proxy::providers::files::{Files, Watch};
+use baton_proxy::providers::files::{Files, Found, Watch};
 use baton_proxy::{DrainPlan, Engine, EngineConfig, EngineHandle};
 use baton_routing::{Problem, RouteTable, Severity, compile};
 use baton_traefik::static_config::Loaded;
@@ -25,6 +26,8 @@ use super::startup::{Start, log};
 
 /// How long a start waits for the catalog's first complete picture before it serves without.
 const FIRST_CATALOG: Duration = Duration::from_secs(3);
+/// Set for a process that is to begin in standby.
+const STANDBY: &str = baton_keeper::protocol::STANDBY_VARIABLE;
 /// The catalog as it was last seen, in the state directory.
 const CATALOG_FILE: &str = "catalog.json";
 
@@ -40,11 +43,14 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
 
     let view = Arc::new(View::default());
     let observers = Arc::new(Observers::new(&sources.fixed)?);
+    // Its predecessor serves on: this one is looked at first, see `Caught::GoOn`.
+    let standby = supervisor.is_present() && std::env::var_os(STANDBY).is_some() && !inherited.is_empty();
     let config = EngineConfig {
         internals: internals::all(&view, observers.metrics()),
         access_log: (!observers.is_idle()).then(|| Arc::clone(&observers) as Arc<dyn AccessLog>),
         inherited,
         bind_host: std::env::var("BATON_BIND_ADDRESS").ok().filter(|host| !host.is_empty()),
+        paused: standby,
         ping_terminating_status: sources.fixed.ping.as_ref().map_or(503, |ping| ping.terminating_status_code),
         ..EngineConfig::new(table(&sources))
     };
@@ -53,15 +59,22 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
     tell(&engine.snapshot().table.problems, &problems);
     observers.applied(&engine.snapshot().table);
     view.show(&sources.fixed, &engine);
+    let mut probes = Probes::default();
+    probes.follow(&engine.snapshot());
     for (name, address) in engine.bound() {
         tracing::info!(entry_point = name, %address, "listening");
     }
     store_sockets(&engine, &supervisor)?;
+    if standby {
+        supervisor.standing_by(&engine.listen_alone()?)?;
+    }
     supervisor.ready(true)?;
 
     loop {
         tokio::select! {
-            () = files.watch.changed() => files.read_into(&mut sources),
+            () = files.watch.changed() => if !files.read_into(&mut sources) {
+                continue;
+            },
             picture = catalog.changed() => {
                 sources.take_catalog(&picture);
                 catalog.save(&picture);
@@ -78,11 +91,23 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
                     observers.reopen();
                     continue;
                 }
-                Caught::Other => continue,
+                Caught::StandBy if supervisor.is_present() => {
+                    engine.pause()?;
+                    supervisor.standing_by(&[])?;
+                    tracing::info!("standing by: a successor takes the new connections");
+                    continue;
+                }
+                Caught::GoOn if supervisor.is_present() => {
+                    engine.resume()?;
+                    supervisor.accepting()?;
+                    continue;
+                }
+                Caught::StandBy | Caught::GoOn | Caught::Other => continue,
             },
         }
         if apply(&engine, &sources, &view, &supervisor) {
             observers.applied(&engine.snapshot().table);
+            probes.follow(&engine.snapshot());
         }
     }
     tracing::info!("stopping");
@@ -171,6 +196,8 @@ fn store_sockets(engine: &EngineHandle, supervisor: &Supervisor) -> Result<()> {
 struct FileSource {
     files: Option<Files>,
     watch: MaybeWatch,
+    /// What was read last.
+    known: Option<Found>,
 }
 
 struct MaybeWatch(Option<Watch>);
@@ -187,11 +214,18 @@ impl MaybeWatch {
 impl FileSource {
     fn new(sources: &Sources) -> Self {
         let files = sources.fixed.providers.file.as_ref().and_then(Files::new);
-        Self { watch: MaybeWatch(files.as_ref().map(Files::watch)), files }
+        Self { watch: MaybeWatch(files.as_ref().map(Files::watch)), files, known: None }
     }
 
-    fn read_into(&self, sources: &mut Sources) {
-        sources.take_files(self.files.as_ref().map(Files::read).unwrap_or_default());
+    /// Reads the files; says whether they are not what they were.
+    fn read_into(&mut self, sources: &mut Sources) -> bool {
+        let found = self.files.as_ref().map(Files::read).unwrap_or_default();
+        if self.known.as_ref() == Some(&found) {
+            return false;
+        }
+        self.known = Some(found.clone());
+        sources.take_files(found);
+        true
     }
 }
 
@@ -284,6 +318,8 @@ struct Signals {
     hangup: Signal,
     user1: Signal,
     user2: Signal,
+    window: Signal,
+    proceed: Signal,
 }
 
 enum Caught {
@@ -291,6 +327,10 @@ enum Caught {
     Reload,
     /// The access log was moved away.
     Reopen,
+    /// Leave new connections to the process that shares the sockets.
+    StandBy,
+    /// Accept (again).
+    GoOn,
     Other,
 }
 
@@ -302,6 +342,8 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
             user2: signal(SignalKind::user_defined2())?,
+            window: signal(SignalKind::from_raw(baton_keeper::protocol::STAND_BY))?,
+            proceed: signal(SignalKind::from_raw(baton_keeper::protocol::GO_ON))?,
         })
     }
 
@@ -312,6 +354,8 @@ impl Signals {
             _ = self.hangup.recv() => Caught::Reload,
             _ = self.user1.recv() => Caught::Reopen,
             _ = self.user2.recv() => Caught::Other,
+            _ = self.window.recv() => Caught::StandBy,
+            _ = self.proceed.recv() => Caught::GoOn,
         }
     }
 }

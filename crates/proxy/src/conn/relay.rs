@@ -14,10 +14,13 @@ use crate::engine::Phase;
 use crate::exchange::Info;
 use crate::forward::accept_response;
 use crate::h1::{
-    BodyReader, BodyWriter, Framing, ResponseFraming, parse_response, parse_trailers, write_response, write_trailers,
+    BodyReader, BodyWriter, Framing, ResponseFraming, may_end_head, parse_response, parse_trailers, write_response,
+    write_trailers,
 };
-use crate::io::{Outgoing, Rewound, Stream};
-use crate::limits::{INTERIM_RESPONSES_MAX, REPLAY_BYTES_MAX, STALE_RETRIES_MAX};
+use crate::io::{GATHER_BYTES_MIN, Outgoing, Rewound, Stream};
+use crate::limits::{
+    INTERIM_RESPONSES_MAX, PIPELINE_BYTES_MAX, REPLAY_BYTES_MAX, RESPONSE_HEADER_BYTES_MAX, STALE_RETRIES_MAX,
+};
 use crate::message::ResponseHead;
 use crate::middleware::{Failure, Response};
 use crate::upstream::connect_plain;
@@ -26,9 +29,6 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-
-/// Input kept for the next request while this one runs.
-const PIPELINE_BYTES_MAX: usize = 64 * 1024;
 
 /// A request ready to be relayed.
 pub(super) struct Relay {
@@ -90,6 +90,8 @@ struct Session<'a> {
     deaf: bool,
     received: bool,
     timed: bool,
+    /// How far the response had come when the client stopped taking it.
+    stalled: Option<u64>,
     interim: usize,
     status: u16,
     bytes_out: u64,
@@ -98,8 +100,8 @@ struct Session<'a> {
 /// Relays one request.
 pub(super) async fn run(client: &mut Client, mut relay: Box<Relay>) -> After {
     let core = client.core.clone();
-    if let Err(after) = take_early_body(client, &mut relay) {
-        return after;
+    if let Err(failure) = take_early_body(client, &mut relay) {
+        return fail(client, &mut relay, failure).await;
     }
     let server = relay.in_flight.server().clone();
     let mut stale = 0;
@@ -160,7 +162,7 @@ pub(super) async fn run(client: &mut Client, mut relay: Box<Relay>) -> After {
 }
 
 /// Moves what came with the head into the first write, and answers `Expect: 100-continue` when the body did not come along.
-fn take_early_body(client: &mut Client, relay: &mut Relay) -> Result<(), After> {
+fn take_early_body(client: &mut Client, relay: &mut Relay) -> Result<(), Failure> {
     if relay.reader.is_done() {
         return Ok(());
     }
@@ -174,7 +176,7 @@ fn take_early_body(client: &mut Client, relay: &mut Relay) -> Result<(), After> 
         }
         return Ok(());
     }
-    let taken = relay.reader.take(input).map_err(|_| After::Abort)?;
+    let taken = relay.reader.take(input).map_err(|_| Failure::BadBody)?;
     let mut number = [0; 18];
     let out = &mut relay.out.data;
     out.extend_from_slice(relay.writer.prefix(taken.data, &mut number));
@@ -188,9 +190,9 @@ fn take_early_body(client: &mut Client, relay: &mut Relay) -> Result<(), After> 
 }
 
 /// Writes the end of a chunked request body, trailers included.
-fn end_body(relay: &mut Relay) -> Result<(), After> {
+fn end_body(relay: &mut Relay) -> Result<(), Failure> {
     if relay.writer == BodyWriter::Chunked {
-        let trailers = parse_trailers(relay.reader.trailer()).map_err(|_| After::Abort)?;
+        let trailers = parse_trailers(relay.reader.trailer()).map_err(|_| Failure::BadBody)?;
         write_trailers(&trailers, &mut relay.out.data);
     }
     Ok(())
@@ -224,6 +226,7 @@ impl<'a> Session<'a> {
             deaf: false,
             received: false,
             timed: false,
+            stalled: None,
             interim: 0,
             status: 0,
             bytes_out: 0,
@@ -257,9 +260,22 @@ impl<'a> Session<'a> {
             let limit = self.relay.in_flight.server().transport.header_timeout();
             self.core.timers.arm(&client.connection.watch, limit.unwrap_or_default());
         }
+        let progress = (!client.io.out.is_empty()).then(|| self.bytes_out + client.io.out.sent as u64);
+        if self.stage != Stage::Head && self.stalled != progress {
+            self.stalled = progress;
+            let entry_point = self.relay.framed.snapshot.entry_point(client.peer.entry_point);
+            let limit = entry_point.map_or(Duration::ZERO, |entry| match progress {
+                Some(_) => entry.write_timeout,
+                None if request_done => Duration::ZERO,
+                None => entry.read_timeout,
+            });
+            self.core.timers.arm(&client.connection.watch, limit);
+        }
         if client.connection.watch.expired(&self.core.timers, cx) {
             return Poll::Ready(match (&self.stage, request_done) {
                 (Stage::Head, true) => Ended::Failed(Failure::Timeout),
+                (Stage::Head, false) if self.relay.out.is_empty() => Ended::Failed(Failure::SlowBody),
+                (Stage::Head, false) => Ended::Failed(Failure::Timeout),
                 _ => Ended::ClientGone,
             });
         }
@@ -313,14 +329,17 @@ impl<'a> Session<'a> {
             .map(|entry| entry.read_timeout)
             .unwrap_or_default();
         let ClientIo { stream, input, .. } = &mut self.client.io;
-        let Relay { reader, writer, out, .. } = &mut *self.relay;
+        let Relay { reader, writer, out, replayable, .. } = &mut *self.relay;
         let server = &mut self.server;
+        let unread = if self.stage == Stage::Head { || Ended::Failed(Failure::BadBody) } else { || Ended::ClientGone };
         let mut push = |cx: &mut Context<'_>, buffer: &mut [u8]| -> Result<crate::h1::Taken, Ended> {
-            let taken = reader.take(buffer).map_err(|_| Ended::ClientGone)?;
+            let taken = reader.take(buffer).map_err(|_| unread())?;
+            // What is written from here on is not kept: the request is not whole any more.
+            *replayable = false;
             let mut number = [0; 18];
             let mut ending = Vec::new();
             if taken.done && *writer == BodyWriter::Chunked {
-                let trailers = parse_trailers(reader.trailer()).map_err(|_| Ended::ClientGone)?;
+                let trailers = parse_trailers(reader.trailer()).map_err(|_| unread())?;
                 write_trailers(&trailers, &mut ending);
             }
             let pieces = [
@@ -388,7 +407,12 @@ impl<'a> Session<'a> {
                     }
                     Stage::Head => {
                         let mut partial = std::mem::take(&mut self.partial);
+                        let seen = partial.len();
                         partial.extend_from_slice(&scratch[..bytes]);
+                        if !may_end_head(&partial, seen, RESPONSE_HEADER_BYTES_MAX) {
+                            self.partial = partial;
+                            return Ok(Poll::Ready(None));
+                        }
                         let used = self.on_head(cx, &mut partial)?;
                         partial.drain(..used);
                         self.partial = partial;
@@ -455,13 +479,13 @@ impl<'a> Session<'a> {
                     self.status = 101;
                     return Ok(head_end);
                 }
-                100 => {}
                 101 => return Err(Ended::Failed(Failure::Malformed)),
+                100..=199 if self.interim >= INTERIM_RESPONSES_MAX => {
+                    return Err(Ended::Failed(Failure::Malformed));
+                }
+                100 => self.interim += 1,
                 102..=199 => {
                     self.interim += 1;
-                    if self.interim > INTERIM_RESPONSES_MAX {
-                        return Err(Ended::Failed(Failure::Malformed));
-                    }
                     accept_response(&mut head, parsed.has_connection);
                     if !self.relay.framed.http10 {
                         write_response(
@@ -474,7 +498,8 @@ impl<'a> Session<'a> {
                     }
                 }
                 _ => {
-                    self.keep_server = parsed.keep_alive && self.relay.reader.is_done() && self.relay.out.is_empty();
+                    self.keep_server =
+                        parsed.keep_alive && !self.deaf && self.relay.reader.is_done() && self.relay.out.is_empty();
                     accept_response(&mut head, parsed.has_connection);
                     self.begin(head, framing, declared, &mut written);
                     break (head_end, written, framing);
@@ -519,7 +544,7 @@ impl<'a> Session<'a> {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
         head_end: usize,
-        written: Vec<u8>,
+        mut written: Vec<u8>,
         framing: Framing,
     ) -> Result<usize, Ended> {
         let rest = &mut buffer[head_end..];
@@ -527,14 +552,19 @@ impl<'a> Session<'a> {
         self.bytes_out += taken.data as u64;
         let mut number = [0; 18];
         let ending = self.ending(taken.done)?;
-        let pieces = [
-            &written,
+        let body = [
             self.writer.prefix(taken.data, &mut number),
             &rest[..taken.data],
             self.writer.suffix(taken.data, false),
             &ending,
         ];
-        self.write_more(cx, &pieces)?;
+        if written.len() + taken.data < GATHER_BYTES_MIN {
+            body.iter().for_each(|piece| written.extend_from_slice(piece));
+            self.write_more(cx, &[&written])?;
+        } else {
+            let [prefix, data, suffix, ending] = body;
+            self.write_more(cx, &[&written, prefix, data, suffix, ending])?;
+        }
         self.core.recycle(written);
         if taken.done || framing == Framing::None {
             self.complete(taken.used < rest.len());

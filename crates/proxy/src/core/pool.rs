@@ -1,6 +1,7 @@
 //! Idle upstream connections of one core, last in first out per server.
 
 use crate::io::Stream;
+use foldhash::fast::RandomState;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -14,7 +15,7 @@ struct Idle {
 /// The pool. Keys are [`Server::id`](crate::balance::Server)s, which never name two different servers.
 #[derive(Debug, Default)]
 pub struct Pool {
-    idle: RefCell<HashMap<u64, Vec<Idle>>>,
+    idle: RefCell<HashMap<u64, Vec<Idle>, RandomState>>,
 }
 
 impl Pool {

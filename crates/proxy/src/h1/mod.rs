@@ -63,6 +63,21 @@ pub(crate) fn parse_length(value: &[u8]) -> Result<u64, Malformed> {
     })
 }
 
+/// Whether a `Connection` list names fields to drop, beyond options and fields that never pass anyway.
+pub(crate) fn names_fields(list: &[u8]) -> bool {
+    const USUAL: [&str; 5] = ["keep-alive", "close", "upgrade", "te", ""];
+    list.split(|byte| *byte == b',')
+        .any(|part| !USUAL.iter().any(|usual| part.trim_ascii().eq_ignore_ascii_case(usual.as_bytes())))
+}
+
+/// Whether a head that comes in pieces is worth parsing again: its blank line came behind the first `seen` bytes, or it has
+/// more bytes than a head may have. So a head is parsed about once, however small its pieces are.
+pub fn may_end_head(input: &[u8], seen: usize, limit: usize) -> bool {
+    let fresh = &input[seen.saturating_sub(2).min(input.len())..];
+    let line_ends = fresh.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| &fresh[at + 1..]);
+    input.len() >= limit || line_ends.into_iter().any(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n"))
+}
+
 /// Whether a comma-separated list holds `token` (ASCII case-insensitive).
 pub fn has_token(list: &[u8], token: &str) -> bool {
     list.split(|byte| *byte == b',').any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))

@@ -1,6 +1,6 @@
 //! Request heads: parsing with the strict framing rules of RFC 9112 §3, §5 and §6.3.
 
-use super::{Framing, Malformed, has_token, parse_length};
+use super::{Framing, Malformed, has_token, names_fields, parse_length};
 use crate::limits::HEADER_FIELDS_MAX;
 use crate::message::{Fields, Known, Name, Value, Version};
 use std::mem::MaybeUninit;
@@ -19,7 +19,7 @@ pub struct ParsedRequest<'b> {
     pub host: Option<&'b str>,
     /// 1.0 or 1.1.
     pub version: Version,
-    /// All field lines except `Host`.
+    /// The field lines, without `Host`, lengths and codings, and what `Connection` usually says.
     pub fields: Fields<'b>,
     /// How the request's body ends.
     pub framing: Framing,
@@ -31,7 +31,7 @@ pub struct ParsedRequest<'b> {
     pub upgrade: bool,
     /// `TE: trailers`, not listed in `Connection`.
     pub te_trailers: bool,
-    /// Whether `Connection` names fields to drop.
+    /// Whether `Connection` names fields to drop; only then it is among the fields.
     pub has_connection: bool,
     /// Length of the head in bytes.
     pub length: usize,
@@ -93,6 +93,7 @@ impl<'b> ParsedRequest<'b> {
                         return Err(Malformed::Framing);
                     }
                     length = Some(parse_length(header.value)?);
+                    continue;
                 }
                 Known::TransferEncoding => {
                     if chunked
@@ -102,9 +103,9 @@ impl<'b> ParsedRequest<'b> {
                         return Err(Malformed::Framing);
                     }
                     chunked = true;
+                    continue;
                 }
                 Known::Connection => {
-                    self.has_connection = true;
                     if has_token(header.value, "close") {
                         self.keep_alive = false;
                     } else if self.version == Version::Http10 && has_token(header.value, "keep-alive") {
@@ -112,6 +113,10 @@ impl<'b> ParsedRequest<'b> {
                     }
                     wants_upgrade |= has_token(header.value, "upgrade");
                     te_listed |= has_token(header.value, "te");
+                    if !names_fields(header.value) {
+                        continue;
+                    }
+                    self.has_connection = true;
                 }
                 Known::Upgrade => upgrade = true,
                 Known::Te => self.te_trailers |= has_token(header.value, "trailers"),

@@ -1,6 +1,6 @@
 //! Response heads of upstream servers.
 
-use super::{Framing, Malformed, has_token, parse_length};
+use super::{Framing, Malformed, has_token, names_fields, parse_length};
 use crate::limits::{HEADER_FIELDS_MAX, RESPONSE_HEADER_BYTES_MAX};
 use crate::message::{Fields, Known, Name, Value};
 use std::mem::MaybeUninit;
@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 pub struct ParsedResponse<'b> {
     /// 100–999
     pub status: u16,
-    /// All field lines.
+    /// The field lines, without lengths and codings, and what `Connection` usually says.
     pub fields: Fields<'b>,
     /// How the body ends.
     pub framing: Framing,
@@ -18,7 +18,7 @@ pub struct ParsedResponse<'b> {
     pub length: Option<u64>,
     /// Whether the server keeps the connection open.
     pub keep_alive: bool,
-    /// Whether `Connection` names fields to drop.
+    /// Whether `Connection` names fields to drop; only then it is among the fields.
     pub has_connection: bool,
     /// Length of the head in bytes.
     pub head_length: usize,
@@ -60,23 +60,26 @@ pub fn parse_response(input: &[u8], head: bool) -> Result<Option<ParsedResponse<
                 if parsed.length.is_some_and(|first| first != length) {
                     return Err(Malformed::Framing);
                 }
-                if parsed.length.replace(length).is_some() {
-                    continue;
-                }
+                parsed.length = Some(length);
+                continue;
             }
             Known::TransferEncoding => {
                 if chunked || !header.value.trim_ascii().eq_ignore_ascii_case(b"chunked") {
                     return Err(Malformed::Framing);
                 }
                 chunked = true;
+                continue;
             }
             Known::Connection => {
-                parsed.has_connection = true;
                 if has_token(header.value, "close") {
                     parsed.keep_alive = false;
                 } else if !http11 && has_token(header.value, "keep-alive") {
                     parsed.keep_alive = true;
                 }
+                if !names_fields(header.value) {
+                    continue;
+                }
+                parsed.has_connection = true;
             }
             _ => {}
         }

@@ -1,26 +1,37 @@
 //! Heads onto the wire.
 
 use super::Framing;
-use crate::message::{Fields, RequestHead, ResponseHead};
+use crate::message::{Fields, Known, RequestHead, ResponseHead};
 
 /// Writes `name` as Go's canonical form spells it (`abc-DEF` → `Abc-Def`), which backends behind Traefik see.
 ///
 /// `Sec-WebSocket-*` keeps RFC 6455's spelling.
 pub(super) fn canonical_name(name: &str, out: &mut Vec<u8>) {
+    let name = name.as_bytes();
     let start = out.len();
-    let mut upper = true;
-    for byte in name.bytes() {
-        out.push(if upper { byte.to_ascii_uppercase() } else { byte.to_ascii_lowercase() });
-        upper = byte == b'-';
+    out.extend_from_slice(name);
+    let written = &mut out[start..];
+    let Some(first) = written.first_mut() else { return };
+    *first = first.to_ascii_uppercase();
+    // Each byte depends on its neighbour in the input, not on the one written before it: the loop runs in lanes.
+    for ((to, from), before) in written[1..].iter_mut().zip(&name[1..]).zip(name) {
+        *to = if *before == b'-' { from.to_ascii_uppercase() } else { from.to_ascii_lowercase() };
     }
-    if name.len() > 14 && out[start..].starts_with(b"Sec-Websocket-") {
-        out[start + 7] = b'S';
+    if written.len() > 14 && written.starts_with(b"Sec-Websocket-") {
+        written[7] = b'S';
     }
 }
 
+/// Writes fields, but for those that the writer of a head says itself: no middleware makes a message with two readings.
 fn write_fields(fields: &Fields<'_>, out: &mut Vec<u8>) {
     for field in fields.iter() {
-        canonical_name(field.name.as_str(), out);
+        if matches!(field.known, Known::Host | Known::ContentLength | Known::TransferEncoding | Known::Connection) {
+            continue;
+        }
+        match field.known.spelling() {
+            Some(name) => out.extend_from_slice(name.as_bytes()),
+            None => canonical_name(field.name.as_str(), out),
+        }
         out.extend_from_slice(b": ");
         out.extend_from_slice(field.value.as_bytes());
         out.extend_from_slice(b"\r\n");

@@ -92,6 +92,25 @@ impl Files {
     }
 }
 
+impl Place {
+    /// Whether an event in the watched directory may have changed what is read. Content written to other files there,
+    /// a log for instance, does not; names that come and go may, since links lead anywhere.
+    fn concerns(&self, event: &notify::Event) -> bool {
+        use notify::EventKind;
+        use notify::event::ModifyKind;
+        match event.kind {
+            EventKind::Access(_) => false,
+            EventKind::Modify(ModifyKind::Data(_) | ModifyKind::Metadata(_)) => {
+                event.paths.iter().any(|path| match self {
+                    Self::File(file) => path.file_name() == file.file_name(),
+                    Self::Directory(_) => is_configuration(path),
+                })
+            }
+            _ => true,
+        }
+    }
+}
+
 impl Found {
     fn walk(&mut self, directory: &Path, depth: usize) {
         let entries = match fs::read_dir(directory) {
@@ -164,8 +183,9 @@ impl Watch {
     fn start(&self) -> notify::Result<(notify::RecommendedWatcher, mpsc::Receiver<()>)> {
         // One waiting event says it all: more would only say it again.
         let (tell, events) = mpsc::channel(1);
+        let place = self.files.place.clone();
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !event.kind.is_access()) {
+            if event.is_ok_and(|event| place.concerns(&event)) {
                 let _ = tell.try_send(());
             }
         })?;
@@ -236,6 +256,25 @@ mod tests {
         fs::write(dir.path().join("sub/b.yml"), "3").unwrap();
         watch.changed().await;
         assert_eq!(names(&files.read()), ["a.yml", "b.yml"]);
+    }
+
+    #[tokio::test]
+    async fn a_log_beside_the_files_is_no_change() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("dynamic.yml"), "1").unwrap();
+        fs::write(dir.path().join("proxy.log"), "a").unwrap();
+        let provider =
+            FileProvider { filename: dir.path().join("dynamic.yml").display().to_string(), ..FileProvider::default() };
+        for files in [Files::new(&provider).unwrap(), directory(dir.path())] {
+            let mut watch = files.watch();
+            watch.changed().await;
+            files.read();
+            let mut log = fs::OpenOptions::new().append(true).open(dir.path().join("proxy.log")).unwrap();
+            std::io::Write::write_all(&mut log, b"line").unwrap();
+            assert!(timeout(QUIET_MAX, watch.changed()).await.is_err());
+            fs::write(dir.path().join("dynamic.yml"), "2").unwrap();
+            watch.changed().await;
+        }
     }
 
     #[tokio::test]

@@ -9,25 +9,33 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use foldhash::fast::RandomState;
+
 use super::{Route, RouteId};
 use crate::rule::{Request, Rule};
+
+/// Keys come from the configuration alone, never from clients, so the hash may be a quick one.
+type Filed<T> = HashMap<Box<str>, T, RandomState>;
+
+/// The longest host that may stand below a domain.
+const HOST_BYTES_MAX: usize = 255;
 
 /// The routes of one entry point and one security, ordered and indexed.
 #[derive(Debug, Default)]
 pub struct Matcher {
     /// Best first; a rank is an index here.
     ranked: Vec<Arc<Route>>,
-    hosts: HashMap<Box<str>, Drawer>,
+    hosts: Filed<Drawer>,
     /// Rules that demand a host below this domain.
-    domains: HashMap<Box<str>, Drawer>,
+    domains: Filed<Drawer>,
     anywhere: Drawer,
 }
 
 /// Ranks of the routes that share a host condition, filed by path condition.
 #[derive(Debug, Default)]
 struct Drawer {
-    paths: HashMap<Box<str>, Vec<u32>>,
-    prefixes: HashMap<Box<str>, Vec<u32>>,
+    paths: Filed<Vec<u32>>,
+    prefixes: Filed<Vec<u32>>,
     /// Distinct lengths of `prefixes`' keys.
     prefix_lengths: Vec<usize>,
     any_path: Vec<u32>,
@@ -77,7 +85,8 @@ impl Matcher {
         if let Some(drawer) = self.hosts.get(host) {
             drawer.search(&self.ranked, request, &mut best);
         }
-        if !self.domains.is_empty() {
+        // No domain name is longer (RFC 1035 §2.3.4), and a host that is would be asked for at every dot.
+        if !self.domains.is_empty() && host.len() <= HOST_BYTES_MAX {
             let mut rest = host;
             while let Some((_, parent)) = rest.split_once('.') {
                 if let Some(drawer) = self.domains.get(parent) {
