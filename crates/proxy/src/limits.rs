@@ -22,6 +22,9 @@ pub const INTERIM_RESPONSES_MAX: usize = 16;
 /// A request whose body is at most this long and already read can be replayed on a stale connection.
 pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
 
+/// Input kept for the next request while one is answered.
+pub const PIPELINE_BYTES_MAX: usize = 64 * 1024;
+
 /// Idle upstream connections kept per server and core where the transport names none.
 pub const POOL_IDLE_PER_SERVER: usize = 200;
 /// Output buffers kept for reuse per core, and the largest one kept.
@@ -47,6 +50,8 @@ pub const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 pub const TICK: Duration = Duration::from_millis(100);
 /// Time to send a complete request head.
 pub const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time in which a client has to take some of its answer, where the entry point names none.
+pub const WRITE_STALL: Duration = Duration::from_secs(180);
 /// Keep-alive idle time of a client connection.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(180);
 /// TLS handshake.

@@ -87,7 +87,7 @@ impl Failover {
                 request.body = body;
                 None
             }
-            Err(_) => return Response::failed(Failure::ClientGone),
+            Err(error) => return Response::failed(error.into()),
         };
         let response = self.main.call(core, request).await;
         match again {

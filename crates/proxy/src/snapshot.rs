@@ -6,12 +6,12 @@
 
 use crate::balance::{Balancer, Server, WeightedRotation};
 use crate::counters::Counter;
-use crate::limits::RETRY_BODY_BYTES;
+use crate::limits::{RETRY_BODY_BYTES, WRITE_STALL};
 use crate::middleware::{self, Layer};
 use crate::normalize::PathRules;
 use crate::service::{Failover, InternalService, Kind, Service, Weighted};
 use crate::tls::TlsState;
-use crate::upstream::Transport;
+use crate::upstream::{Denied, Transport};
 use baton_routing::config::{self, Internal};
 use baton_routing::table::{EntryPointRoutes, NamedMiddleware, NamedService};
 use baton_routing::{Kind as ObjectKind, Problem, Route, RouteTable, Severity};
@@ -99,6 +99,8 @@ pub struct EntryPoint {
     pub header_bytes: usize,
     /// Time to receive a request; zero means no limit.
     pub read_timeout: Duration,
+    /// Time in which a client takes some of its answer; `writeTimeout`, or a limit of our own.
+    pub write_timeout: Duration,
     /// Keep-alive idle time; zero means no limit.
     pub idle_timeout: Duration,
     /// Whether a TLS handshake is expected.
@@ -118,9 +120,7 @@ struct Trust {
 
 impl Trust {
     fn new(everyone: bool, list: &[String]) -> Self {
-        let network =
-            |text: &String| text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
-        Self { everyone, networks: list.iter().filter_map(network).collect() }
+        Self { everyone, networks: list.iter().filter_map(|text| middleware::network(text)).collect() }
     }
 
     fn holds(&self, ip: IpAddr) -> bool {
@@ -138,6 +138,10 @@ impl EntryPoint {
             paths: PathRules::new(http.sanitize_path, http.encode_query_semicolons, http.encoded_characters.as_ref()),
             header_bytes: usize::try_from(http.max_header_bytes).unwrap_or(usize::MAX).max(1024),
             read_timeout: *options.transport.responding_timeouts.read_timeout,
+            write_timeout: match *options.transport.responding_timeouts.write_timeout {
+                Duration::ZERO => WRITE_STALL,
+                configured => configured,
+            },
             idle_timeout: *options.transport.responding_timeouts.idle_timeout,
             tls: routes.expects_tls(),
             counter: previous.map_or_else(Default::default, |previous| previous.counter.clone()),
@@ -299,6 +303,28 @@ impl Snapshot {
                 _ => None,
             })
             .flatten()
+    }
+
+    /// Servers whose address is written in the configuration and that requests may not be sent to. Those behind names are
+    /// found when they are dialled.
+    pub fn denied(&self, denied: &Denied) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (name, service) in &self.services {
+            let Kind::Balancer(balancer) = &service.kind else { continue };
+            for server in balancer
+                .servers
+                .iter()
+                .filter(|server| server.address.is_some_and(|address| denied.holds(address, None)))
+            {
+                problems.push(Problem::new(
+                    ObjectKind::Service,
+                    &**name,
+                    Severity::Warning,
+                    Denied::reason(&server.url),
+                ));
+            }
+        }
+        problems
     }
 
     /// Whether the server of this id is still configured.

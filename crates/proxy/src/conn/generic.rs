@@ -41,8 +41,9 @@ pub(super) async fn run(client: Client, wanted: Box<Wanted>) -> Option<(Client, 
             core: core.clone(),
             source: source.clone(),
             framing,
-            watch: core.timers.watch(),
+            watch: connection.watch.clone(),
             read_timeout,
+            awaited: false,
             ended: false,
         });
     }
@@ -76,8 +77,7 @@ pub(super) async fn run(client: Client, wanted: Box<Wanted>) -> Option<(Client, 
         framed.finish(&client.core, response.server.as_deref().map(|server| &*server.url), 101, 0);
         return None;
     }
-    let keeps = all_read && client.keeps(&framed);
-    let after = respond::send(&mut client, &framed, response, keeps).await;
+    let after = respond::send(&mut client, &framed, response, all_read).await;
     Some((client, after))
 }
 
@@ -120,6 +120,8 @@ struct ClientBody {
     framing: Framing,
     watch: Watch,
     read_timeout: Duration,
+    /// Somebody waits for more, so that the limit runs.
+    awaited: bool,
     ended: bool,
 }
 
@@ -144,6 +146,9 @@ impl ClientBody {
         }
         self.core.with_scratch(|scratch| {
             let Poll::Ready(read) = stream.poll_fill(cx, scratch) else {
+                if !std::mem::replace(&mut self.awaited, true) {
+                    self.core.timers.arm(&self.watch, self.read_timeout);
+                }
                 return if self.watch.expired(&self.core.timers, cx) {
                     Poll::Ready(Err(BodyError::Timeout))
                 } else {
@@ -154,7 +159,7 @@ impl ClientBody {
             if bytes == 0 {
                 return Poll::Ready(Err(BodyError::Truncated));
             }
-            self.core.timers.arm(&self.watch, self.read_timeout);
+            self.awaited = false;
             let taken = reader.take(&mut scratch[..bytes]).map_err(|_| BodyError::Malformed)?;
             input.extend_from_slice(&scratch[taken.used..bytes]);
             Poll::Ready(Ok(Bytes::copy_from_slice(&scratch[..taken.data])))

@@ -2,17 +2,20 @@
 
 use super::intake::{self, Next};
 use super::respond::{self, Framed};
-use super::{After, Client, generic, http2, relay};
+use super::{After, Client, ClientIo, generic, http2, relay};
+use crate::core::Core;
 use crate::engine::Phase;
-use crate::h1::{BodyReader, Framing};
+use crate::exchange::Peer;
+use crate::h1::{BodyReader, Framing, may_end_head};
 use crate::io::Rewound;
 use crate::limits::{LINGER, LINGER_BYTES, READ_TIMEOUT};
 use crate::middleware::Response;
 use bytes::Bytes;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
+use tokio::io::AsyncWrite as _;
 
 /// Serves a connection until it ends.
 pub(super) async fn serve(mut client: Client) {
@@ -81,7 +84,12 @@ fn poll_next(client: &mut Client, cx: &mut Context<'_>, read_timeout: Duration) 
                     client.io.input.extend_from_slice(&scratch[used..bytes]);
                     return Poll::Ready(Some(next));
                 }
-                client.io.input.extend_from_slice(&scratch[..bytes]);
+                let input = &mut client.io.input;
+                let seen = input.len();
+                input.extend_from_slice(&scratch[..bytes]);
+                // Of a head that comes in pieces only the last is worth reading it all.
+                fresh = !began && may_end_head(input, seen, head_limit(&core, &client.peer));
+                skip_blank_lines(input);
                 Poll::Ready(None)
             }
             Poll::Ready(_) => Poll::Ready(Some(Next::Closed)),
@@ -93,7 +101,6 @@ fn poll_next(client: &mut Client, cx: &mut Context<'_>, read_timeout: Duration) 
                 if began {
                     client.core.timers.arm(&client.connection.watch, read_timeout);
                 }
-                fresh = !began;
             }
             Poll::Pending => {
                 let phase = client.core.shared.phase();
@@ -105,6 +112,16 @@ fn poll_next(client: &mut Client, cx: &mut Context<'_>, read_timeout: Duration) 
             }
         }
     }
+}
+
+fn head_limit(core: &Core, peer: &Peer) -> usize {
+    core.snapshot().entry_point(peer.entry_point).map_or(0, |entry_point| entry_point.header_bytes)
+}
+
+/// Leaves one of the blank lines that stand before a request (RFC 9112 §2.2), so that many take no room.
+fn skip_blank_lines(input: &mut Vec<u8>) {
+    let blank = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    input.drain(..blank.saturating_sub(2));
 }
 
 /// Drops a request's body as far as it came along; whether that was all of it.
@@ -144,19 +161,22 @@ async fn refuse(client: &mut Client, status: u16) -> After {
 
 /// Closes so that the client gets the response: our side first, then what it still sends is read and dropped for a while.
 async fn linger(mut client: Client) {
-    if client.io.stream.shutdown().await.is_err() {
-        return;
-    }
-    client.core.timers.arm(&client.connection.watch, LINGER);
-    let mut left = LINGER_BYTES;
+    let Client { core, connection, io: ClientIo { stream, .. }, .. } = &mut client;
+    core.timers.arm(&connection.watch, LINGER);
+    let (mut closed, mut left) = (false, LINGER_BYTES);
     poll_fn(|cx| {
         loop {
-            let core = client.core.clone();
-            match core.with_scratch(|scratch| client.io.stream.poll_fill(cx, scratch)) {
+            let step = if closed {
+                core.with_scratch(|scratch| stream.poll_fill(cx, scratch))
+            } else {
+                Pin::new(&mut *stream).poll_shutdown(cx).map_ok(|()| 1)
+            };
+            match step {
+                Poll::Ready(Ok(_)) if !closed => closed = true,
                 Poll::Ready(Ok(bytes)) if bytes > 0 && bytes < left => left -= bytes,
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending => {
-                    let over = client.connection.watch.expired(&core.timers, cx) || core.shared.phase() == Phase::Cut;
+                    let over = connection.watch.expired(&core.timers, cx) || core.shared.phase() == Phase::Cut;
                     return if over { Poll::Ready(()) } else { Poll::Pending };
                 }
             }

@@ -4,13 +4,13 @@
 use super::intake::{Draft, Routed, route};
 use super::respond::Framed;
 use crate::balance::Server;
-use crate::body::{Body, BodyError};
-use crate::core::{Connection, Core};
+use crate::body::{Body, BodyError, trailer_frame};
+use crate::core::{Connection, Core, Watch};
 use crate::engine::Phase;
 use crate::exchange::{Info, Peer};
 use crate::forward::accept_request;
 use crate::io::Rewound;
-use crate::limits::H2_STREAMS_MAX;
+use crate::limits::{H2_STREAMS_MAX, HEADER_FIELDS_MAX};
 use crate::message::{Fields, Known, RequestHead, Version};
 use crate::middleware::{Next, Request, Response};
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 /// Runs stream tasks on the core.
 #[derive(Clone)]
@@ -139,7 +140,7 @@ async fn answer(
 
 /// Reads a stream's head; `Err` is the status that refuses it.
 fn read_head(
-    core: &Core,
+    core: &Rc<Core>,
     peer: &Rc<Peer>,
     request: http::Request<hyper::body::Incoming>,
 ) -> Result<(RequestHead<'static>, Body), u16> {
@@ -159,7 +160,14 @@ fn read_head(
         (None, Some(host)) => host,
         (None, None) => return Err(400),
     };
-    let path = entry_point.paths.clean(parts.uri.path()).ok_or(400u16)?.into_owned();
+    let target = parts.uri.path();
+    if fields.all("host").nth(1).is_some()
+        || !crate::h1::valid_host(&host)
+        || !(target.starts_with('/') || (target == "*" && parts.method == http::Method::OPTIONS))
+    {
+        return Err(400);
+    }
+    let path = entry_point.paths.clean(target).ok_or(400u16)?.into_owned();
     let query = parts.uri.query().map(|query| Cow::Owned(entry_point.paths.query(query).into_owned()));
     let te = fields.known(Known::Te).is_some_and(|value| value.eq_ignore_ascii_case(b"trailers"));
     // Several cookie lines are one field (RFC 9113 §8.2.3).
@@ -187,16 +195,29 @@ fn read_head(
         accept_request(&mut view, peer, &core.shared.hostname, false, te, false);
         head.fields = view.fields.into_owned();
     }
-    let body = if incoming.is_end_stream() { Body::Empty } else { Body::stream(Inbound(incoming)) };
+    if head.fields.len() > HEADER_FIELDS_MAX {
+        return Err(431);
+    }
+    let body = if incoming.is_end_stream() {
+        Body::Empty
+    } else {
+        let read_timeout = entry_point.read_timeout;
+        Body::stream(Inbound { incoming, core: core.clone(), watch: core.timers.watch(), read_timeout, awaited: false })
+    };
     Ok((head, body))
 }
 
 fn to_wire(core: &Rc<Core>, framed: Framed, response: Response, open: Open) -> http::Response<Outbound> {
     let Response { head, body, server, .. } = response;
     let status = head.status;
+    let declared = head.fields.known(Known::ContentLength).filter(|_| framed.is_head).map(Bytes::copy_from_slice);
     let mut wire = http::Response::new(());
     *wire.status_mut() = http::StatusCode::from_u16(status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
     let mut map = head.fields.into_map();
+    // The framing is the protocol's own, whatever a middleware says.
+    for name in [http::header::CONTENT_LENGTH, http::header::TRANSFER_ENCODING, http::header::CONNECTION] {
+        map.remove(name);
+    }
     if !map.contains_key(http::header::DATE)
         && let Ok(date) = http::HeaderValue::from_bytes(&core.date())
     {
@@ -208,6 +229,9 @@ fn to_wire(core: &Rc<Core>, framed: Framed, response: Response, open: Open) -> h
     {
         map.insert(http::header::CONTENT_LENGTH, http::HeaderValue::from(length));
     }
+    if let Some(Ok(length)) = declared.map(http::HeaderValue::from_maybe_shared) {
+        map.insert(http::header::CONTENT_LENGTH, length);
+    }
     *wire.headers_mut() = map;
     // Leaving is told to other protocols' clients by `Connection: close`; here by GOAWAY.
     let body = if framed.is_head { Body::Empty } else { body };
@@ -215,23 +239,42 @@ fn to_wire(core: &Rc<Core>, framed: Framed, response: Response, open: Open) -> h
 }
 
 /// A request body from hyper.
-struct Inbound(hyper::body::Incoming);
+struct Inbound {
+    incoming: hyper::body::Incoming,
+    core: Rc<Core>,
+    watch: Watch,
+    read_timeout: Duration,
+    /// Somebody waits for more, so that the limit runs.
+    awaited: bool,
+}
 
 impl http_body::Body for Inbound {
     type Data = Bytes;
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let frame = ready!(Pin::new(&mut self.0).poll_frame(cx));
-        Poll::Ready(frame.map(|frame| frame.map_err(|error| BodyError::Stream(error.to_string()))))
+        let this = &mut *self;
+        let Poll::Ready(frame) = Pin::new(&mut this.incoming).poll_frame(cx) else {
+            if !std::mem::replace(&mut this.awaited, true) {
+                this.core.timers.arm(&this.watch, this.read_timeout);
+            }
+            let over = this.watch.expired(&this.core.timers, cx);
+            return if over { Poll::Ready(Some(Err(BodyError::Timeout))) } else { Poll::Pending };
+        };
+        this.awaited = false;
+        Poll::Ready(frame.map(|frame| match frame.map(Frame::into_trailers) {
+            Ok(Ok(trailers)) => Ok(trailer_frame(Fields::of_trailers(trailers))),
+            Ok(Err(data)) => Ok(data),
+            Err(error) => Err(BodyError::Stream(error.to_string())),
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+        self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.0.size_hint()
+        self.incoming.size_hint()
     }
 }
 

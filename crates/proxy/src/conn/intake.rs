@@ -229,7 +229,11 @@ fn classify(
         return Next::Refused(400);
     }
     let Some(path) = entry_point.paths.clean(path) else { return Next::Refused(400) };
-    let upgrade = if parsed.upgrade { parsed.fields.known(Known::Upgrade).map(Bytes::copy_from_slice) } else { None };
+    if target == "*" && parsed.method != "OPTIONS" {
+        return Next::Refused(400);
+    }
+    let upgrade = parsed.fields.known(Known::Upgrade).filter(|protocols| parsed.upgrade && may_pass(protocols));
+    let upgrade = upgrade.map(Bytes::copy_from_slice);
     let mut head = RequestHead {
         method: Cow::Borrowed(parsed.method),
         path,
@@ -305,6 +309,15 @@ fn classify(
         upgrade: upgrade.is_some(),
         framed,
     }))
+}
+
+/// Whether an upgrade may be asked of a server. HTTP/2 may not: what the client then says in it would reach the server
+/// unseen, past rules and middlewares.
+fn may_pass(protocols: &[u8]) -> bool {
+    protocols.split(|byte| *byte == b',').all(|protocol| {
+        let name = protocol.split(|byte| *byte == b'/').next().unwrap_or_default().trim_ascii();
+        !["h2c", "h2", "http"].iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    })
 }
 
 /// Host and origin-form target of a request line; `None` for a form that no method of ours has.

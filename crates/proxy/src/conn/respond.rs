@@ -1,17 +1,22 @@
 //! Writing responses to HTTP/1 clients, and the books that are closed with them.
 
 use super::intake::Draft;
-use super::{After, Client};
+use super::{After, Client, ClientIo};
 use crate::body::Body;
 use crate::core::Core;
 use crate::engine::Phase;
 use crate::exchange::Peer;
 use crate::h1::{BodyWriter, ResponseFraming, write_response, write_trailers};
+use crate::limits::{PIPELINE_BYTES_MAX, WRITE_STALL};
 use crate::message::{Fields, Known, ResponseHead};
 use crate::middleware::Response;
 use crate::snapshot::{Plan, View};
+use http_body::Body as _;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// Facts about an exchange that decide how its response is framed and counted.
 pub struct Framed {
@@ -107,8 +112,9 @@ pub(crate) struct Outcome<'a> {
     pub(crate) bytes_out: u64,
 }
 
-/// Sends a whole response, body included. `client_keeps` is false when the rest of the request will not be read.
-pub(super) async fn send(client: &mut Client, framed: &Framed, response: Response, client_keeps: bool) -> After {
+/// Sends a whole response, body included. `all_read` is false when the rest of the request will not be read.
+pub(super) async fn send(client: &mut Client, framed: &Framed, response: Response, all_read: bool) -> After {
+    let client_keeps = all_read && client.keeps(framed);
     let Response { mut head, mut body, server, .. } = response;
     let declared =
         head.fields.known(Known::ContentLength).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
@@ -141,13 +147,14 @@ pub(super) async fn send(client: &mut Client, framed: &Framed, response: Respons
         if ended {
             break;
         }
-        let frame = tokio::select! {
-            biased;
-            frame = body.frame() => frame,
-            () = cut(client) => {
-                after = After::Abort;
-                break;
-            }
+        let next = poll_fn(|cx| match Pin::new(&mut body).poll_frame(cx) {
+            Poll::Ready(frame) => Poll::Ready(Some(frame)),
+            Poll::Pending if given_up(client, all_read, cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        let Some(frame) = next.await else {
+            after = After::Abort;
+            break;
         };
         let out = &mut client.io.out;
         out.clear();
@@ -163,7 +170,7 @@ pub(super) async fn send(client: &mut Client, framed: &Framed, response: Respons
                 }
                 Err(frame) => {
                     if let (Ok(trailers), BodyWriter::Chunked) = (frame.into_trailers(), writer) {
-                        write_trailers(&Fields::from_map(trailers), &mut out.data);
+                        write_trailers(&Fields::of_trailers(trailers), &mut out.data);
                         ended = true;
                     }
                 }
@@ -184,24 +191,50 @@ pub(super) async fn send(client: &mut Client, framed: &Framed, response: Respons
     after
 }
 
-/// Waits until the process cuts its connections.
-async fn cut(client: &Client) {
-    poll_fn(|cx| {
-        client.connection.watch.register(cx);
-        if client.core.shared.phase() == Phase::Cut { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
+/// Whether nobody waits for the rest of an answer any more: the process cuts its connections, or the client left.
+fn given_up(client: &mut Client, all_read: bool, cx: &mut Context<'_>) -> bool {
+    let Client { io: ClientIo { stream, input, .. }, connection, core, .. } = client;
+    connection.watch.register(cx);
+    if core.shared.phase() == Phase::Cut {
+        return true;
+    }
+    // What is left of a request is not read: it says nothing about who is there.
+    while all_read && input.len() < PIPELINE_BYTES_MAX {
+        let read = core.with_scratch(|scratch| match stream.poll_fill(cx, scratch) {
+            Poll::Ready(Ok(bytes)) => {
+                input.extend_from_slice(&scratch[..bytes]);
+                Poll::Ready(bytes > 0)
+            }
+            Poll::Ready(Err(_)) => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        });
+        match read {
+            Poll::Ready(true) => {}
+            Poll::Ready(false) => return true,
+            Poll::Pending => return false,
+        }
+    }
+    false
 }
 
-/// Sends what waits; the client is gone when it does not take it.
+/// Sends what waits; the client is gone when it takes none of it for as long as its entry point allows.
 pub(super) async fn drain(client: &mut Client) -> Result<(), After> {
-    let Client { io, connection, core, .. } = client;
-    poll_fn(|cx| {
-        connection.watch.register(cx);
-        match io.stream.poll_drain(cx, &mut io.out) {
-            std::task::Poll::Pending if core.shared.phase() == Phase::Cut => std::task::Poll::Ready(Err(After::Abort)),
-            other => other.map_err(|_| After::Abort),
+    let Client { io, connection, core, peer, .. } = client;
+    let mut stalled = None;
+    let outcome = poll_fn(|cx| {
+        if let Poll::Ready(sent) = io.stream.poll_drain(cx, &mut io.out) {
+            return Poll::Ready(sent.map_err(|_| After::Abort));
         }
+        if stalled.replace(io.out.sent) != Some(io.out.sent) {
+            let limit = core.snapshot().entry_point(peer.entry_point).map_or(WRITE_STALL, |entry| entry.write_timeout);
+            core.timers.arm(&connection.watch, limit);
+        }
+        let over = connection.watch.expired(&core.timers, cx) || core.shared.phase() == Phase::Cut;
+        if over { Poll::Ready(Err(After::Abort)) } else { Poll::Pending }
     })
-    .await
+    .await;
+    if stalled.is_some() {
+        core.timers.arm(&connection.watch, Duration::ZERO);
+    }
+    outcome
 }

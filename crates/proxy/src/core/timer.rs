@@ -30,8 +30,8 @@ struct Entry {
     waker: RefCell<Option<Waker>>,
 }
 
-/// One connection's deadline and wake-up handle.
-#[derive(Debug)]
+/// One connection's deadline and wake-up handle. Clones share both.
+#[derive(Debug, Clone)]
 pub struct Watch {
     entry: Rc<Entry>,
 }

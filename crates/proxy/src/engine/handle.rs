@@ -77,6 +77,7 @@ impl Engine {
             load: (0..workers).map(|_| Load::default()).collect(),
             access_log: config.access_log,
             hostname: baton_net::listen::hostname().into(),
+            denied: config.denied,
             force_generic: config.force_generic,
             phase,
             paused: AtomicBool::new(false),
@@ -141,7 +142,8 @@ impl EngineHandle {
             state.listeners.keys().filter(|name| !wanted.iter().any(|(wanted, _)| wanted == name)).cloned().collect();
         let replaced: Vec<_> =
             opened.iter().map(|(name, _)| name.clone()).filter(|name| state.listeners.contains_key(name)).collect();
-        let (snapshot, problems) = Snapshot::build(table, &previous, &self.internals);
+        let (snapshot, mut problems) = Snapshot::build(table, &previous, &self.internals);
+        problems.extend(snapshot.denied(&self.shared.denied));
         let snapshot = Arc::new(snapshot);
         self.shared.snapshot.store(snapshot.clone());
         self.shared.version.fetch_add(1, Ordering::Release);

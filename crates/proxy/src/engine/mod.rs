@@ -19,6 +19,7 @@ pub use handle::{Engine, EngineHandle, Traffic};
 use crate::access::AccessLog;
 use crate::snapshot::Internals;
 use crate::snapshot::Snapshot;
+use crate::upstream::Denied;
 use arc_swap::ArcSwap;
 use baton_net::activation::Inherited;
 use baton_routing::RouteTable;
@@ -43,6 +44,8 @@ pub struct EngineConfig {
     pub bind_host: Option<String>,
     /// Status of `ping@internal` while stopping.
     pub ping_terminating_status: u16,
+    /// Addresses that no server may have.
+    pub denied: Denied,
     /// Send every request down the generic path. For tests, which run on both.
     pub force_generic: bool,
 }
@@ -58,6 +61,7 @@ impl EngineConfig {
             inherited: Inherited::default(),
             bind_host: None,
             ping_terminating_status: 503,
+            denied: Denied::default(),
             force_generic: false,
         }
     }
@@ -145,6 +149,8 @@ pub struct Shared {
     pub access_log: Option<Arc<dyn AccessLog>>,
     /// This machine's name, for `X-Forwarded-Server`.
     pub hostname: Box<str>,
+    /// Addresses that no server may have.
+    pub denied: Denied,
     /// Send every request down the generic path.
     pub force_generic: bool,
     pub(crate) phase: Arc<AtomicU8>,

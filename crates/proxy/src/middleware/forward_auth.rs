@@ -6,7 +6,7 @@
 
 use super::{LocalFuture, Middleware, Next, Request, Response};
 use crate::balance::Balancer;
-use crate::body::Body;
+use crate::body::{Body, BodyError};
 use crate::message::{Fields, Known, RequestHead};
 use crate::upstream::Transport;
 use baton_routing::config;
@@ -43,7 +43,7 @@ pub(super) struct ForwardAuth {
 /// Why a body could not be kept.
 enum Unkept {
     TooLarge,
-    Broken,
+    Broken(BodyError),
 }
 
 impl ForwardAuth {
@@ -168,7 +168,7 @@ impl Middleware for ForwardAuth {
                         body = bytes.into();
                     }
                     Err(Unkept::TooLarge) => return Response::status(413),
-                    Err(Unkept::Broken) => return Response::failed(super::Failure::ClientGone),
+                    Err(Unkept::Broken(error)) => return Response::failed(error.into()),
                 }
             }
             let secure = request.info.peer.is_secure();
@@ -228,7 +228,7 @@ async fn keep(mut body: Body, limit: usize) -> Result<Bytes, Unkept> {
     }
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame.map_err(|_| Unkept::Broken)?.into_data() {
+        if let Ok(data) = frame.map_err(Unkept::Broken)?.into_data() {
             if bytes.len() + data.len() > limit {
                 return Err(Unkept::TooLarge);
             }

@@ -24,7 +24,9 @@ pub fn client_ip(strategy: Option<&IpStrategy>, head: &RequestHead<'_>, info: &I
         return Some(info.peer.ip());
     }
     let excluded: Vec<IpNet> = strategy.excluded_ips.iter().filter_map(|text| network(text)).collect();
-    chain.iter().rev().filter_map(|text| parse(text)).find(|ip| !excluded.iter().any(|network| network.contains(ip)))
+    // Left of an entry that is no address everything may be the client's invention.
+    let known = chain.iter().rev().map_while(|text| parse(text));
+    known.into_iter().find(|ip| !excluded.iter().any(|network| network.contains(ip)))
 }
 
 /// An address with or without port and brackets.
@@ -37,7 +39,19 @@ fn parse(text: &str) -> Option<IpAddr> {
 }
 
 /// A range, or an address as the range of itself.
-pub(super) fn network(text: &str) -> Option<IpNet> {
+pub(crate) fn network(text: &str) -> Option<IpNet> {
     let text = text.trim();
-    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    let network = text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+    network.map(canonical)
+}
+
+/// A range of IPv4 addresses written as IPv6 (`::ffff:10.0.0.0/104`) as what it means: clients are compared as IPv4.
+fn canonical(network: IpNet) -> IpNet {
+    match network {
+        IpNet::V6(v6) if v6.prefix_len() >= 96 => match v6.addr().to_ipv4_mapped() {
+            Some(ip) => ipnet::Ipv4Net::new(ip, v6.prefix_len() - 96).map_or(network, IpNet::V4),
+            None => network,
+        },
+        _ => network,
+    }
 }

@@ -27,7 +27,7 @@ mod retry;
 mod source;
 
 use crate::balance::Server;
-use crate::body::Body;
+use crate::body::{Body, BodyError};
 use crate::core::Core;
 use crate::exchange::Info;
 use crate::message::{Fields, RequestHead, ResponseHead};
@@ -40,6 +40,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 pub use forwarding::client_ip;
+pub(crate) use forwarding::network;
 
 /// A future that stays on its core.
 pub type LocalFuture<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -83,8 +84,32 @@ pub enum Failure {
     Malformed,
     /// There is no server to send to.
     NoServer,
+    /// The server is one that requests may not be sent to.
+    Denied,
     /// The client went away.
     ClientGone,
+    /// The client broke the framing of its body.
+    BadBody,
+    /// The client's body did not come in time.
+    SlowBody,
+}
+
+impl Failure {
+    /// Whether the client is to blame, and the server is as good as before.
+    pub fn is_the_clients(self) -> bool {
+        matches!(self, Self::ClientGone | Self::BadBody | Self::SlowBody)
+    }
+}
+
+impl From<BodyError> for Failure {
+    /// How a request fails whose body could not be read.
+    fn from(error: BodyError) -> Self {
+        match error {
+            BodyError::Malformed => Self::BadBody,
+            BodyError::Timeout => Self::SlowBody,
+            BodyError::Truncated | BodyError::TooLarge | BodyError::Stream(_) => Self::ClientGone,
+        }
+    }
 }
 
 /// What a head filter decided about a request.
@@ -230,11 +255,13 @@ impl Response {
     /// What a failed exchange answers (Traefik's codes).
     pub fn failed(failure: Failure) -> Self {
         let mut response = match failure {
-            Failure::Connect | Failure::Broken => Self::status(502),
+            Failure::Connect | Failure::Broken | Failure::Denied => Self::status(502),
             Failure::Timeout => Self::status(504),
             Failure::Malformed => Self::status(500),
             Failure::NoServer => Self::text(503, "no available server\n"),
             Failure::ClientGone => Self::new(499, Fields::default(), "Client Closed Request"),
+            Failure::BadBody => Self::status(400),
+            Failure::SlowBody => Self::status(408),
         };
         response.failure = Some(failure);
         response

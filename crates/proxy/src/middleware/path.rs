@@ -3,7 +3,7 @@
 use super::{Flow, HeadFilter};
 use crate::exchange::Info;
 use crate::message::RequestHead;
-use crate::normalize::routing_path;
+use crate::normalize::{remove_dots, routing_path};
 use baton_routing::config;
 use http::HeaderName;
 use regex::Regex;
@@ -40,7 +40,7 @@ impl StripPrefix {
 impl HeadFilter for StripPrefix {
     fn request(&self, head: &mut RequestHead<'_>, _info: &mut Info) -> Flow {
         if let Some(prefix) = self.0.iter().find(|prefix| head.path.starts_with(prefix.as_str())) {
-            let rest = with_slash(&head.path[prefix.len()..]);
+            let rest = stripped(&head.path[prefix.len()..]);
             head.path = Cow::Owned(rest);
             head.fields.push(FORWARDED_PREFIX, prefix.clone());
         }
@@ -65,7 +65,7 @@ impl HeadFilter for StripPrefixRegex {
             .find_map(|expression| expression.find(&head.path).filter(|found| found.start() == 0 && !found.is_empty()));
         if let Some(end) = found.map(|found| found.end()) {
             let prefix = head.path[..end].to_owned();
-            let rest = with_slash(&head.path[end..]);
+            let rest = stripped(&head.path[end..]);
             head.path = Cow::Owned(rest);
             head.fields.push(FORWARDED_PREFIX, prefix);
         }
@@ -104,7 +104,12 @@ impl ReplacePathRegex {
 impl HeadFilter for ReplacePathRegex {
     fn request(&self, head: &mut RequestHead<'_>, _info: &mut Info) -> Flow {
         if self.expression.is_match(&head.path) {
-            let path = self.expression.replace_all(&head.path, self.replacement.as_str()).into_owned();
+            let clean = !has_dots(&head.path);
+            let mut path = self.expression.replace_all(&head.path, self.replacement.as_str()).into_owned();
+            // Parts of clean segments put together can mean "one up", which the client's path did not.
+            if clean && has_dots(&path) {
+                path = remove_dots(&path);
+            }
             replace(head, path);
         }
         Flow::Continue
@@ -115,6 +120,17 @@ fn replace(head: &mut RequestHead<'_>, path: String) {
     let before = routing_path(&head.path).into_owned();
     head.fields.push(REPLACED_PATH, before);
     head.path = Cow::Owned(with_slash(&path));
+}
+
+/// What is left of a path behind a prefix. Where the cut goes through a segment, the rest of it must not be read as "here" or
+/// "one up": nobody asked for that.
+fn stripped(rest: &str) -> String {
+    let (first, tail) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+    with_slash(if matches!(first, "." | "..") { tail } else { rest })
+}
+
+fn has_dots(path: &str) -> bool {
+    path.split('/').any(|segment| matches!(segment, "." | ".."))
 }
 
 fn with_slash(path: &str) -> String {

@@ -62,7 +62,7 @@ impl Middleware for Retry {
                         kept = bytes;
                         request.body = body;
                     }
-                    Err(_) => return Response::failed(Failure::ClientGone),
+                    Err(error) => return Response::failed(error.into()),
                 }
             }
             let shared = Rc::new(RefCell::new(std::mem::take(&mut request.body)));

@@ -1,4 +1,4 @@
-//! TLS toward clients: certificates by name, options by name, one ticket key for all cores.
+//! TLS toward clients: certificates by name, options by name, ticket keys for all cores.
 //!
 //! A handshake asks [`choose`] with the client's server name and gets a ready `ServerConfig`. Everything is built when a
 //! configuration is applied and shared by all cores; connections that are open keep what they were made with. The crypto
@@ -13,6 +13,7 @@ pub use certificates::Certificates;
 pub use client::client_config;
 
 use crate::snapshot::Snapshot;
+use baton_routing::config::ClientAuthMode;
 use baton_routing::table::NamedTlsOptions;
 use baton_routing::{Kind, Problem, RouteTable, Severity};
 use rustls::ServerConfig;
@@ -34,13 +35,16 @@ pub struct TlsState {
     /// Certificates by name.
     pub certificates: Arc<Certificates>,
     configs: HashMap<Arc<str>, Prepared>,
-    tickets: Option<Arc<dyn ProducesTickets>>,
 }
 
 /// One set of options; without a configuration where they are unusable.
+///
+/// Each has ticket keys of its own: a session that began under other options, or under these before they changed, is not
+/// resumed, so that nobody gets around a client certificate or a protocol version that way.
 struct Prepared {
     options: Arc<NamedTlsOptions>,
     config: Option<Arc<ServerConfig>>,
+    tickets: Option<Arc<dyn ProducesTickets>>,
 }
 
 /// What a ClientHello gets.
@@ -57,34 +61,29 @@ impl TlsState {
     /// Loads certificates and builds a server configuration per set of options in use.
     pub fn build(table: &RouteTable, previous: &Self, problems: &mut Vec<Problem>) -> Self {
         if !table.entry_points.values().any(|entry_point| entry_point.expects_tls()) {
-            return Self {
-                certificates: previous.certificates.clone(),
-                configs: HashMap::new(),
-                tickets: previous.tickets.clone(),
-            };
+            return Self { certificates: previous.certificates.clone(), configs: HashMap::new() };
         }
         let certificates = Arc::new(Certificates::load(&table.tls, &previous.certificates, problems));
-        let tickets = match &previous.tickets {
-            Some(tickets) => Some(tickets.clone()),
-            None => rustls::crypto::aws_lc_rs::Ticketer::new().ok(),
-        };
-        let mut state = Self { certificates, configs: HashMap::new(), tickets };
-        state.add(&table.default_tls_options, problems);
+        let mut state = Self { certificates, configs: HashMap::new() };
+        state.add(&table.default_tls_options, previous, problems);
         for route in &table.routes {
             if let Some(options) = &route.tls_options {
-                state.add(options, problems);
+                state.add(options, previous, problems);
             }
         }
         state
     }
 
-    fn add(&mut self, options: &Arc<NamedTlsOptions>, problems: &mut Vec<Problem>) {
+    fn add(&mut self, options: &Arc<NamedTlsOptions>, previous: &Self, problems: &mut Vec<Problem>) {
         if self.configs.contains_key(&options.name) {
             return;
         }
+        let known = previous.configs.get(&options.name).filter(|known| known.may_go_on_under(options));
+        let tickets =
+            known.and_then(|known| known.tickets.clone()).or_else(|| rustls::crypto::aws_lc_rs::Ticketer::new().ok());
         let config = match &options.closed {
             Some(_) => None,
-            None => match server::config(&options.config, self.certificates.clone(), self.tickets.clone()) {
+            None => match server::config(&options.config, self.certificates.clone(), tickets.clone()) {
                 Ok(config) => Some(Arc::new(config)),
                 Err(reason) => {
                     problems.push(Problem::new(Kind::TlsOptions, &*options.name, Severity::Closed, reason));
@@ -92,7 +91,15 @@ impl TlsState {
                 }
             },
         };
-        self.configs.insert(options.name.clone(), Prepared { options: options.clone(), config });
+        self.configs.insert(options.name.clone(), Prepared { options: options.clone(), config, tickets });
+    }
+}
+
+impl Prepared {
+    /// Whether sessions may be resumed under `options`. Where client certificates are verified the files of the
+    /// authorities may have changed too.
+    fn may_go_on_under(&self, options: &NamedTlsOptions) -> bool {
+        self.options.config == options.config && options.config.client_auth.mode() == Some(ClientAuthMode::NoClientCert)
     }
 }
 
@@ -100,7 +107,7 @@ impl TlsState {
 pub fn choose(snapshot: &Snapshot, slot: usize, sni: Option<&str>) -> Choice {
     let named = sni.and_then(|sni| snapshot.routes(slot)?.tls_hosts.get(sni));
     let options = named.unwrap_or(&snapshot.table.default_tls_options);
-    let Some(Prepared { options, config: Some(config) }) = snapshot.tls.configs.get(&options.name) else {
+    let Some(Prepared { options, config: Some(config), .. }) = snapshot.tls.configs.get(&options.name) else {
         return Choice::Closed;
     };
     let covered = sni.is_some_and(|sni| snapshot.tls.certificates.covers(sni));

@@ -79,6 +79,11 @@ async fn dial(core: &Rc<Core>, server: &Server) -> Result<TcpStream, Failure> {
             connected.ok_or(Failure::Connect)?
         }
     };
+    let peer = tcp.peer_addr().map_err(|_| Failure::Connect)?;
+    if core.shared.denied.holds(peer, tcp.local_addr().ok().map(|local| local.ip())) {
+        core.shared.denied.tell(server.id, &server.url);
+        return Err(Failure::Denied);
+    }
     // Heads and small bodies must not wait for acknowledgements; failing to say so is no reason to fail.
     let _ = tcp.set_nodelay(true);
     Ok(tcp)

@@ -4,9 +4,9 @@
 use crate::balance::InFlight;
 use crate::body::{Body, BodyError};
 use crate::core::{Core, Watch};
-use crate::h1::{BodyReader, BodyWriter, Framing, parse_response, parse_trailers, write_trailers};
+use crate::h1::{BodyReader, BodyWriter, Framing, may_end_head, parse_response, parse_trailers, write_trailers};
 use crate::io::{Outgoing, Rewound, Stream};
-use crate::limits::INTERIM_RESPONSES_MAX;
+use crate::limits::{INTERIM_RESPONSES_MAX, RESPONSE_HEADER_BYTES_MAX};
 use crate::message::ResponseHead;
 use crate::middleware::Failure;
 use bytes::Bytes;
@@ -29,6 +29,13 @@ pub(super) struct H1Exchange {
     sent_any: bool,
     received_any: bool,
     head_request: bool,
+    /// Bytes of an incomplete head that were looked at.
+    seen: usize,
+    interim: usize,
+    /// The limit for the head runs.
+    timed: bool,
+    /// The server stopped reading: it never gets another request.
+    deaf: bool,
     watch: Watch,
     in_flight: InFlight,
 }
@@ -67,6 +74,10 @@ impl H1Exchange {
             sent_any: false,
             received_any: false,
             head_request,
+            seen: 0,
+            interim: 0,
+            timed: false,
+            deaf: false,
             watch: core.timers.watch(),
             in_flight,
         }
@@ -84,7 +95,7 @@ impl H1Exchange {
             if ready!(stream.poll_drain(cx, &mut self.out)).is_err() {
                 // The server may have answered before it stopped reading.
                 self.body = None;
-                self.keep_alive = false;
+                self.deaf = true;
                 self.out.clear();
                 return Poll::Ready(Ok(()));
             }
@@ -99,11 +110,12 @@ impl H1Exchange {
                             let pieces = [prefix, &data, self.writer.suffix(data.len(), false)];
                             if stream.write_through(cx, &pieces, &mut self.out).is_err() {
                                 self.body = None;
+                                self.deaf = true;
                             }
                         }
                         Err(frame) => {
                             if let (Ok(trailers), BodyWriter::Chunked) = (frame.into_trailers(), self.writer) {
-                                write_trailers(&crate::message::Fields::from_map(trailers), &mut self.out.data);
+                                write_trailers(&crate::message::Fields::of_trailers(trailers), &mut self.out.data);
                                 self.body = None;
                             }
                         }
@@ -130,17 +142,16 @@ impl H1Exchange {
 
     /// Waits for the response's head, sending the request meanwhile.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, Failure>> {
-        let mut interim = 0;
         let sent = match self.poll_send(cx) {
-            Poll::Ready(Err(_)) => return Poll::Ready(Err(Failure::ClientGone)),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
             Poll::Ready(Ok(())) => true,
             Poll::Pending => false,
         };
         loop {
             match self.take_head() {
                 Ok(Some(answer)) if (100..=199).contains(&answer.head.status) && answer.head.status != 101 => {
-                    interim += 1;
-                    if interim > INTERIM_RESPONSES_MAX {
+                    self.interim += 1;
+                    if self.interim > INTERIM_RESPONSES_MAX {
                         return Poll::Ready(Err(Failure::Malformed));
                     }
                     continue;
@@ -156,14 +167,11 @@ impl H1Exchange {
                 Poll::Ready(Ok(_)) => self.received_any = true,
                 Poll::Pending => {
                     if let (true, Some(limit)) = (sent, self.in_flight.server().transport.header_timeout()) {
+                        if !std::mem::replace(&mut self.timed, true) {
+                            self.core.timers.arm(&self.watch, limit);
+                        }
                         if self.watch.expired(&self.core.timers, cx) {
                             return Poll::Ready(Err(Failure::Timeout));
-                        }
-                        if !self.received_any && self.framing == Framing::None {
-                            // Armed once: the marker is a framing that no response has yet.
-                            self.framing = Framing::UntilClose;
-                            self.core.timers.arm(&self.watch, limit);
-                            self.watch.register(cx);
                         }
                     }
                     return Poll::Pending;
@@ -174,12 +182,17 @@ impl H1Exchange {
 
     /// The head at the start of what was read, which is then used up.
     fn take_head(&mut self) -> Result<Option<Answer>, Failure> {
+        let seen = std::mem::replace(&mut self.seen, self.input.len());
+        if !may_end_head(&self.input, seen, RESPONSE_HEADER_BYTES_MAX) {
+            return Ok(None);
+        }
         let input = std::mem::take(&mut self.input);
         let parsed = parse_response(&input, self.head_request).map_err(|_| Failure::Malformed)?;
         let Some(parsed) = parsed else {
             self.input = input;
             return Ok(None);
         };
+        self.seen = 0;
         self.framing = parsed.framing;
         self.reader = BodyReader::new(parsed.framing);
         self.keep_alive = parsed.keep_alive && parsed.status != 101;
@@ -208,6 +221,7 @@ impl H1Exchange {
     /// Gives the connection back when both directions ended cleanly.
     fn finish(&mut self) {
         if self.keep_alive
+            && !self.deaf
             && self.body.is_none()
             && self.out.is_empty()
             && self.input.is_empty()
@@ -229,7 +243,7 @@ impl http_body::Body for H1Exchange {
         if let Poll::Ready(Err(_)) = this.poll_send(cx) {
             // Answered already; what is left of the request is lost, and with it the connection.
             this.body = None;
-            this.keep_alive = false;
+            this.deaf = true;
         }
         loop {
             if this.reader.is_done() {

@@ -154,14 +154,14 @@ fn poll_send(cx: &mut Context<'_>, sender: &mut SendStream<Bytes>, body: &mut Bo
                 }
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
-                        let _ = sender.send_trailers(trailers);
+                        let _ = sender.send_trailers(Fields::of_trailers(trailers).into_map());
                         return Poll::Ready(Ok(()));
                     }
                 }
             },
-            Some(Err(_)) => {
+            Some(Err(error)) => {
                 sender.send_reset(::h2::Reason::CANCEL);
-                return Poll::Ready(Err(Failure::ClientGone));
+                return Poll::Ready(Err(error.into()));
             }
             None => {
                 let _ = sender.send_data(Bytes::new(), true);
@@ -196,7 +196,7 @@ impl http_body::Body for H2Body {
             }
             Some(Err(error)) => Poll::Ready(Some(Err(BodyError::Stream(error.to_string())))),
             None => match ready!(this.stream.poll_trailers(cx)) {
-                Ok(Some(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+                Ok(Some(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(Fields::of_trailers(trailers).into_map())))),
                 Ok(None) => Poll::Ready(None),
                 Err(error) => Poll::Ready(Some(Err(BodyError::Stream(error.to_string())))),
             },

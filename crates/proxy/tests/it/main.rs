@@ -3,9 +3,12 @@
 mod basic_auth;
 mod buffering;
 mod compress;
+mod denied;
 mod detours;
 mod drain;
 mod framing;
+mod hostile;
+mod hostile_http2;
 mod http2;
 mod limits;
 mod middlewares;

@@ -475,7 +475,10 @@ fn a_client_that_leaves_is_noticed_and_its_server_released() {
     both(|generic| {
         let (left, gone) = std::sync::mpsc::channel::<()>();
         let left = std::sync::Mutex::new(left);
+        let (arrived, arrival) = std::sync::mpsc::channel::<()>();
+        let arrived = std::sync::Mutex::new(arrived);
         let backend = Backend::script(move |_, stream| {
+            arrived.lock().unwrap().send(()).unwrap();
             // Ends when the proxy closes its side.
             assert_eq!(stream.read(&mut [0; 16]).unwrap_or(0), 0);
             left.lock().unwrap().send(()).unwrap();
@@ -484,6 +487,8 @@ fn a_client_that_leaves_is_noticed_and_its_server_released() {
         let world = simple(generic, &backend);
         let mut client = world.client();
         client.send("GET / HTTP/1.1\r\nHost: app.test\r\n\r\n");
+        // One that leaves sooner is not worth a request to the server.
+        arrival.recv_timeout(PATIENCE).unwrap();
         drop(client);
         gone.recv_timeout(PATIENCE).expect("the server was kept waiting for a client that left");
     });

@@ -290,3 +290,47 @@ fn servers_over_tls_are_verified_unless_told_otherwise() {
     let answer = outer.get("lax.test", "/", "");
     assert_eq!((answer.line(), &answer.body[..]), ("HTTP/1.1 200 OK", &b"app"[..]), "{}", answer.head);
 }
+
+#[test]
+fn a_session_is_not_resumed_under_other_options() {
+    let backend = Backend::named("app");
+    let authority = certificate(&["authority.test"]);
+    let mutual = || TlsOptions {
+        client_auth: ClientAuth {
+            ca_files: vec![authority.cert_file.clone()],
+            client_auth_type: "RequireAndVerifyClientCert".into(),
+        },
+        ..TlsOptions::default()
+    };
+    let mut world = World::new(|config| {
+        service(config, "app", &[backend.url()]);
+        secure(config, &[("app.test", "open@file")]);
+        config
+            .entry_points
+            .insert("inner".into(), EntryPoint { address: "127.0.0.1:0".into(), ..EntryPoint::default() });
+        let mut inner = config.http.routers["tls-app.test@file"].clone();
+        inner.entry_points = vec!["inner".into()];
+        inner.tls = Some(RouterTls { options: "mutual@file".into(), ..RouterTls::default() });
+        config.http.routers.insert("inner@file".into(), inner);
+        config.tls.options.insert("open@file".into(), TlsOptions::default());
+        config.tls.options.insert("mutual@file".into(), mutual());
+    });
+    // The client remembers its sessions by name; the port does not matter to it.
+    let client = trusting(&["http/1.1"], None);
+    let (open, inner) = (world.address("websecure"), world.address("inner"));
+    let outcome = |address| {
+        connect(address, "app.test", client.clone()).and_then(|mut stream| {
+            let answer = ask(&mut stream, "app.test")?;
+            Ok((answer.starts_with("HTTP/1.1 200 "), stream.conn.handshake_kind()))
+        })
+    };
+    for version in [rustls::HandshakeKind::Full, rustls::HandshakeKind::Resumed] {
+        assert_eq!(outcome(open).unwrap(), (true, Some(version)));
+    }
+    assert!(!outcome(inner).is_ok_and(|(served, _)| served), "no certificate was asked for");
+    // The same name, the same options' name, and now a certificate is demanded.
+    world.apply(|config| {
+        config.tls.options.insert("open@file".into(), mutual());
+    });
+    assert!(!outcome(open).is_ok_and(|(served, _)| served), "the old session was good enough");
+}

@@ -6,7 +6,7 @@
 mod condition;
 
 use super::{Failure, LocalFuture, Middleware, Next, Request, Response};
-use crate::body::{Body, joined};
+use crate::body::{Body, BodyError, joined};
 use baton_routing::config;
 use bytes::{Bytes, BytesMut};
 use condition::Condition;
@@ -34,7 +34,7 @@ struct Whole {
 /// Why a body is not in memory.
 enum Unread {
     TooLarge,
-    Broken,
+    Broken(BodyError),
 }
 
 impl Buffering {
@@ -56,7 +56,7 @@ impl Middleware for Buffering {
             let body = match read(std::mem::take(&mut request.body), self.request_bytes).await {
                 Ok(body) => body,
                 Err(Unread::TooLarge) => return Response::status(413),
-                Err(Unread::Broken) => return Response::failed(Failure::ClientGone),
+                Err(Unread::Broken(error)) => return Response::failed(error.into()),
             };
             let mut attempts = 1;
             let mut response = loop {
@@ -86,7 +86,7 @@ impl Middleware for Buffering {
             let body = match read(std::mem::take(&mut response.body), self.response_bytes).await {
                 Ok(body) => body,
                 Err(Unread::TooLarge) => return Response::status(500),
-                Err(Unread::Broken) => return Response::failed(Failure::Broken),
+                Err(Unread::Broken(_)) => return Response::failed(Failure::Broken),
             };
             // A response without a body may tell about a length (HEAD).
             if length != Some(0) {
@@ -115,7 +115,7 @@ async fn read(mut body: Body, limit: u64) -> Result<Whole, Unread> {
     let mut bytes = BytesMut::new();
     let mut trailers = None;
     while let Some(frame) = body.frame().await {
-        match frame.map_err(|_| Unread::Broken)?.into_data() {
+        match frame.map_err(Unread::Broken)?.into_data() {
             Ok(data) if (bytes.len() + data.len()) as u64 > limit => return Err(Unread::TooLarge),
             Ok(data) => bytes.extend_from_slice(&data),
             Err(frame) => trailers = frame.into_trailers().ok(),

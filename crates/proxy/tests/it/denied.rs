@@ -1,0 +1,44 @@
+//! Servers that are the agent itself: refused however they are spelled, and told.
+
+use crate::support::*;
+use baton_proxy::upstream::Denied;
+use baton_proxy::{Engine, EngineConfig};
+use baton_routing::config::Config;
+use baton_routing::table::{Implemented, compile};
+use std::sync::Arc;
+
+#[test]
+fn no_spelling_of_an_address_leads_to_the_agent() {
+    let (agent, app) = (Backend::named("agent"), Backend::named("app"));
+    let port = agent.address.port();
+    let spelled = |host: &str| format!("http://{host}:{port}");
+    let hosts = ["127.0.0.1", "localhost", "0.0.0.0", "[::ffff:127.0.0.1]", "127.1", "2130706433", "0x7f000001"];
+    for generic in [false, true] {
+        let mut config = Config::default();
+        config.entry_points.insert(
+            "web".into(),
+            baton_routing::config::EntryPoint { address: "127.0.0.1:0".into(), ..Default::default() },
+        );
+        for (index, host) in hosts.iter().enumerate() {
+            service(&mut config, &format!("s{index}"), &[spelled(host)]);
+            route(&mut config, &format!("s{index}"), &format!("s{index}"), &[]);
+        }
+        service(&mut config, "app", &[app.url()]);
+        route(&mut config, "app", "app", &[]);
+        let table = Arc::new(compile(&config, &Implemented::ALL));
+        let denied = Denied::new([agent.address]);
+        let options = EngineConfig { workers: 1, force_generic: generic, denied, ..EngineConfig::new(table) };
+        let (engine, problems) = Engine::start(options).unwrap();
+        let told = |index: usize| problems.iter().any(|problem| *problem.object.name == *format!("s{index}@file"));
+        // What is an address by its looks is told at once, the rest when it is dialled.
+        assert_eq!([0, 1, 2, 3].map(told), [true, false, true, true], "{problems:?}");
+        assert!(problems[0].message.contains("BATON_AGENT_BACKENDS=allow"), "{problems:?}");
+        let world = World { engine, config, problems };
+        for (index, host) in hosts.iter().enumerate() {
+            let answer = world.get(&format!("s{index}.test"), "/v1/jobs", "");
+            assert_eq!(answer.line(), "HTTP/1.1 502 Bad Gateway", "{host}");
+        }
+        assert_eq!(world.get("app.test", "/", "").body, b"app");
+    }
+    assert_eq!(agent.count(), 0);
+}
