@@ -5,6 +5,7 @@
 
 use nix::sys::socket::{AddressFamily, ControlMessage, MsgFlags, SockFlag, SockType, UnixAddr, sendmsg, socket};
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
 /// The supervisor's socket.
@@ -44,6 +45,18 @@ impl Supervisor {
     pub fn ready(&self, full_reload: bool) -> io::Result<()> {
         let text = if full_reload { "READY=1\nX-BATON-RELOAD=full\n" } else { "READY=1\n" };
         self.send(text, None)
+    }
+
+    /// Not accepting on the sockets that are shared with a predecessor or successor. `private` says where this process is
+    /// reached alone meanwhile: the port of a shared socket and the address that answers as it would.
+    pub fn standing_by(&self, private: &[(u16, SocketAddr)]) -> io::Result<()> {
+        let pairs: Vec<String> = private.iter().map(|(port, address)| format!("{port}={address}")).collect();
+        self.send(&format!("X-BATON-STANDBY=1\nX-BATON-PRIVATE={}\n", pairs.join(" ")), None)
+    }
+
+    /// Accepting on all sockets.
+    pub fn accepting(&self) -> io::Result<()> {
+        self.send("X-BATON-STANDBY=0\n", None)
     }
 
     /// On the way down.

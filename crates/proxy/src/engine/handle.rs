@@ -4,15 +4,16 @@ use super::listeners::Listeners;
 use super::worker::{self, Command};
 use super::{Bound, EngineConfig, EngineError, Load, Phase, Shared};
 use crate::counters::Reading;
-use crate::limits::HANDOVER_QUEUE;
+use crate::limits::{BACKLOG, HANDOVER_QUEUE};
 use crate::service::Ping;
 use crate::snapshot::{Internals, Snapshot};
 use arc_swap::ArcSwap;
 use baton_net::activation::Inherited;
+use baton_net::listen::{self, Sharing};
 use baton_routing::config::{Internal, Protocol};
 use baton_routing::{Problem, RouteTable};
 use std::collections::HashMap;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -80,7 +81,7 @@ impl Engine {
             denied: config.denied,
             force_generic: config.force_generic,
             phase,
-            paused: AtomicBool::new(false),
+            paused: AtomicBool::new(config.paused),
             quiet: tokio::sync::Notify::new(),
         });
         let mut handle = EngineHandle {
@@ -216,6 +217,37 @@ impl EngineHandle {
         Ok(sockets)
     }
 
+    /// Opens a socket of its own beside each entry point's, served in the same way: while paused, the only way to reach this
+    /// engine and no other that shares its sockets. Entry point's port and the address, by entry point. Gone with
+    /// [`EngineHandle::resume`].
+    pub fn listen_alone(&self) -> Result<Vec<(u16, SocketAddr)>, EngineError> {
+        let state = self.lock();
+        let snapshot = self.snapshot();
+        let mut opened = Vec::new();
+        for (name, listeners) in &state.listeners {
+            let Some(slot) = snapshot.slot(name) else { continue };
+            let failed = |cause| EngineError::Listen {
+                entry_point: name.clone(),
+                address: listeners.address.to_string(),
+                hint: "",
+                cause,
+            };
+            let mut address = listeners.address;
+            address.set_port(0);
+            if address.ip().is_unspecified() {
+                // Nobody beyond this machine is to come this way.
+                address.set_ip(match address {
+                    SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                    SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+                });
+            }
+            let socket = listen::tcp(address, BACKLOG, Sharing::Alone).map_err(failed)?;
+            opened.push((listeners.address.port(), socket.local_addr().map_err(failed)?));
+            self.tell(0, Command::ListenAlone(slot, socket))?;
+        }
+        Ok(opened)
+    }
+
     /// Stops accepting; sockets and connections stay.
     pub fn pause(&self) -> Result<(), EngineError> {
         self.shared.paused.store(true, Ordering::Release);
@@ -225,7 +257,7 @@ impl EngineHandle {
     /// Accepts again.
     pub fn resume(&self) -> Result<(), EngineError> {
         self.shared.paused.store(false, Ordering::Release);
-        self.each(|_| Command::Wake)
+        self.each(|_| Command::UnlistenAlone)
     }
 
     /// Records the health of a service's server as observed outside; says whether it changed anything.

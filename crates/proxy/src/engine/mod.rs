@@ -3,7 +3,7 @@
 //! Seam for the rest of the program: [`Engine::start`] binds the entry points of a table and serves it;
 //! [`EngineHandle::apply`] swaps in another table (routes at once, entry points added and removed), and never touches an
 //! open connection; [`EngineHandle::pause`] and [`EngineHandle::resume`] stop and resume accepting while sockets and
-//! connections stay (succession); [`EngineHandle::shutdown`] drains in three beats. Health from outside goes through
+//! connections stay (succession), [`EngineHandle::listen_alone`] lets a paused one be looked at; [`EngineHandle::shutdown`] drains in three beats. Health from outside goes through
 //! [`EngineHandle::set_health`]; balancers read flags.
 //!
 //! Threads: one per worker with a single-threaded runtime of its own; what they share is [`Shared`], read with atomics.
@@ -44,6 +44,8 @@ pub struct EngineConfig {
     pub bind_host: Option<String>,
     /// Status of `ping@internal` while stopping.
     pub ping_terminating_status: u16,
+    /// Begin paused, see [`EngineHandle::pause`].
+    pub paused: bool,
     /// Addresses that no server may have.
     pub denied: Denied,
     /// Send every request down the generic path. For tests, which run on both.
@@ -62,6 +64,7 @@ impl EngineConfig {
             bind_host: None,
             ping_terminating_status: 503,
             denied: Denied::default(),
+            paused: false,
             force_generic: false,
         }
     }

@@ -20,8 +20,12 @@ const SWEEP_TICKS: u64 = 50;
 pub(super) enum Command {
     /// Accept from this socket, for the entry point in a slot.
     Listen(usize, TcpListener),
+    /// Accept from this socket in any case: nobody else has it.
+    ListenAlone(usize, TcpListener),
     /// Stop accepting for a slot.
     Unlisten(usize),
+    /// Close the sockets that nobody else has.
+    UnlistenAlone,
     /// Look at phase and pause again.
     Wake,
     /// Serve a connection that another worker accepted.
@@ -34,6 +38,8 @@ pub(super) enum Command {
 struct Listening {
     slot: usize,
     socket: TcpListener,
+    /// Accepts even while paused.
+    alone: bool,
     task: Option<JoinHandle<()>>,
 }
 
@@ -50,15 +56,10 @@ pub(super) async fn run(
     let mut listening: Vec<Listening> = Vec::new();
     while let Some(command) = commands.recv().await {
         match command {
-            Command::Listen(slot, socket) => listening.push(Listening { slot, socket, task: None }),
-            Command::Unlisten(slot) => listening.retain_mut(|entry| {
-                if entry.slot == slot
-                    && let Some(task) = entry.task.take()
-                {
-                    task.abort();
-                }
-                entry.slot != slot
-            }),
+            Command::Listen(slot, socket) => listening.push(Listening { slot, socket, alone: false, task: None }),
+            Command::ListenAlone(slot, socket) => listening.push(Listening { slot, socket, alone: true, task: None }),
+            Command::Unlisten(slot) => listening.retain_mut(|entry| entry.stays(|entry| entry.slot != slot)),
+            Command::UnlistenAlone => listening.retain_mut(|entry| entry.stays(|entry| !entry.alone)),
             Command::Wake => core.wake_all(),
             Command::Serve(stream, address, slot) => match tokio::net::TcpStream::from_std(stream) {
                 Ok(stream) => {
@@ -71,8 +72,9 @@ pub(super) async fn run(
             },
             Command::Stop => break,
         }
-        let accepting = !shared.paused.load(Ordering::Acquire) && shared.phase() < Phase::Draining;
+        let paused = shared.paused.load(Ordering::Acquire);
         for entry in &mut listening {
+            let accepting = (entry.alone || !paused) && shared.phase() < Phase::Draining;
             match (accepting, &entry.task) {
                 (true, None) => entry.task = start(&core, &peers, entry),
                 (false, Some(task)) => {
@@ -84,6 +86,17 @@ pub(super) async fn run(
         }
     }
     clock.abort();
+}
+
+impl Listening {
+    /// Whether this is kept; what is not accepts no more.
+    fn stays(&mut self, keep: impl Fn(&Self) -> bool) -> bool {
+        let keep = keep(self);
+        if !keep && let Some(task) = self.task.take() {
+            task.abort();
+        }
+        keep
+    }
 }
 
 fn start(core: &Rc<Core>, peers: &Rc<Vec<mpsc::Sender<Command>>>, entry: &Listening) -> Option<JoinHandle<()>> {
