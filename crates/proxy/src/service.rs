@@ -4,12 +4,16 @@
 //! `ping@internal`): the binary registers one per [`Internal`](baton_routing::config::Internal) in
 //! [`EngineConfig::internals`](crate::engine::EngineConfig::internals). `ping@internal` is the engine's own unless replaced.
 
-use crate::balance::{Balancer, Pick};
+mod mirroring;
+
+use crate::balance::sticky::Sticky;
+use crate::balance::{Balancer, Pick, Scheme, Server, WeightedRotation, rendezvous};
 use crate::core::Core;
 use crate::engine::Phase;
 use crate::message::RequestHead;
 use crate::middleware::{Failure, LocalFuture, Request, Response};
-use sha2::{Digest, Sha256};
+use baton_routing::config;
+pub use mirroring::Mirroring;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -39,6 +43,8 @@ pub enum Kind {
     HighestRandomWeight(Vec<(Arc<Service>, u32)>),
     /// Another service while the first cannot answer.
     Failover(Failover),
+    /// Another service, with copies to more.
+    Mirroring(Mirroring),
     /// This process.
     Internal(Arc<dyn InternalService>),
     /// Nothing: 503, because of this.
@@ -49,8 +55,43 @@ pub enum Kind {
 pub struct Weighted {
     /// Members.
     pub children: Vec<Arc<Service>>,
-    /// Whose turn it is.
-    pub rotation: crate::balance::WeightedRotation,
+    rotation: WeightedRotation,
+    sticky: Option<Sticky>,
+}
+
+impl Weighted {
+    /// The service `name` of `children` with these weights, none of them 0.
+    pub fn new(name: &str, children: Vec<Arc<Service>>, weights: &[u32], sticky: Option<&config::Sticky>) -> Self {
+        // In cookies a member goes by the name that its own provider gave it.
+        let own =
+            |child: &Arc<Service>| child.name.rsplit_once('@').map_or(0..child.name.len(), |(own, _)| 0..own.len());
+        let sticky = sticky
+            .and_then(|sticky| sticky.cookie.as_ref())
+            .map(|cookie| Sticky::new(name, cookie, children.iter().map(|child| &child.name[own(child)])));
+        Self { rotation: WeightedRotation::new(weights), children, sticky }
+    }
+
+    fn next(&self) -> Option<usize> {
+        self.rotation.next(|index| self.children[index].is_up())
+    }
+
+    async fn call(&self, core: &Rc<Core>, request: Request) -> Response {
+        let Some(sticky) = &self.sticky else {
+            return match self.next() {
+                Some(next) => self.children[next].call(core, request).await,
+                None => Response::failed(Failure::NoServer),
+            };
+        };
+        if let Some(bound) = sticky.bound(&request.head).filter(|index| self.children[*index].is_up()) {
+            return self.children[bound].call(core, request).await;
+        }
+        let Some(next) = self.next() else { return Response::failed(Failure::NoServer) };
+        let mut response = self.children[next].call(core, request).await;
+        if response.failure.is_none() {
+            response.head.fields.push(http::header::SET_COOKIE, sticky.set_cookie(next));
+        }
+        response
+    }
 }
 
 /// A service and its stand-in.
@@ -100,16 +141,9 @@ impl Failover {
     }
 }
 
-/// The member that `client` belongs to, out of those that are up (rendezvous hashing: when one goes, only its clients move).
-fn rendezvous<'a>(members: &'a [(Arc<Service>, u32)], client: &str) -> Option<&'a Arc<Service>> {
-    let score = |(service, weight): &(Arc<Service>, u32)| {
-        let digest = Sha256::new().chain_update(&*service.name).chain_update([0]).chain_update(client).finalize();
-        let mut bytes = [0; 8];
-        bytes.copy_from_slice(&digest[..8]);
-        // Between 0 and 1, neither included.
-        let even = ((u64::from_be_bytes(bytes) >> 11) as f64 + 0.5) / (1u64 << 53) as f64;
-        f64::from(*weight) / -even.ln()
-    };
+/// The member that `client` belongs to, out of those that are up.
+fn member_of<'a>(members: &'a [(Arc<Service>, u32)], client: &str) -> Option<&'a Arc<Service>> {
+    let score = |(service, weight): &(Arc<Service>, u32)| rendezvous::score(&service.name, *weight, client);
     let up = members.iter().filter(|(service, _)| service.is_up());
     up.max_by(|one, other| score(one).total_cmp(&score(other))).map(|(service, _)| service)
 }
@@ -119,11 +153,12 @@ impl Service {
     pub fn balancer(&self) -> Option<&Arc<Balancer>> {
         match &self.kind {
             Kind::Balancer(balancer) => Some(balancer),
-            Kind::Weighted(weighted) => {
-                let next = weighted.rotation.next(|index| weighted.children[index].is_up())?;
-                weighted.children[next].balancer()
-            }
-            Kind::HighestRandomWeight(_) | Kind::Failover(_) | Kind::Internal(_) | Kind::Closed(_) => None,
+            Kind::Weighted(weighted) => weighted.children[weighted.next()?].balancer(),
+            Kind::HighestRandomWeight(_)
+            | Kind::Failover(_)
+            | Kind::Mirroring(_)
+            | Kind::Internal(_)
+            | Kind::Closed(_) => None,
         }
     }
 
@@ -134,6 +169,7 @@ impl Service {
             Kind::Weighted(weighted) => weighted.children.iter().any(|child| child.is_up()),
             Kind::HighestRandomWeight(members) => members.iter().any(|(member, _)| member.is_up()),
             Kind::Failover(failover) => failover.main.is_up() || failover.fallback.is_up(),
+            Kind::Mirroring(mirroring) => mirroring.main.is_up(),
             Kind::Internal(_) => true,
             Kind::Closed(_) => false,
         }
@@ -143,17 +179,24 @@ impl Service {
     pub fn is_plain(&self) -> bool {
         match &self.kind {
             Kind::Balancer(balancer) => {
-                balancer.servers.iter().all(|server| server.scheme == crate::balance::Scheme::Http)
+                let plain = |server: &Arc<Server>| server.scheme == Scheme::Http;
+                !balancer.goes_by_answers() && balancer.servers.iter().all(plain)
             }
-            Kind::Weighted(weighted) => weighted.children.iter().all(|child| child.is_plain()),
-            Kind::HighestRandomWeight(_) | Kind::Failover(_) | Kind::Internal(_) | Kind::Closed(_) => false,
+            Kind::Weighted(weighted) => {
+                weighted.sticky.is_none() && weighted.children.iter().all(|child| child.is_plain())
+            }
+            Kind::HighestRandomWeight(_)
+            | Kind::Failover(_)
+            | Kind::Mirroring(_)
+            | Kind::Internal(_)
+            | Kind::Closed(_) => false,
         }
     }
 
-    /// The server for a request.
-    pub fn pick(&self, head: &RequestHead<'_>) -> Option<(Arc<Balancer>, Pick)> {
+    /// The server for a request of the peer `client`.
+    pub fn pick(&self, head: &RequestHead<'_>, client: &str) -> Option<(Arc<Balancer>, Pick)> {
         let balancer = self.balancer()?;
-        Some((balancer.clone(), balancer.pick(head, &[])?))
+        Some((balancer.clone(), balancer.pick(head, client, &[])?))
     }
 
     /// Answers a request on the generic path.
@@ -163,18 +206,13 @@ impl Service {
                 Kind::Internal(internal) => internal.handle(request).await,
                 Kind::Closed(_) => Response::status(503),
                 Kind::Balancer(balancer) => crate::upstream::forward(core, balancer, request).await,
-                Kind::Weighted(weighted) => {
-                    let next = weighted.rotation.next(|index| weighted.children[index].is_up());
-                    match next {
-                        Some(next) => weighted.children[next].call(core, request).await,
-                        None => Response::failed(Failure::NoServer),
-                    }
-                }
-                Kind::HighestRandomWeight(members) => match rendezvous(members, &request.info.peer.ip_text) {
+                Kind::Weighted(weighted) => weighted.call(core, request).await,
+                Kind::HighestRandomWeight(members) => match member_of(members, &request.info.peer.ip_text) {
                     Some(member) => member.call(core, request).await,
                     None => Response::failed(Failure::NoServer),
                 },
                 Kind::Failover(failover) => failover.call(core, request).await,
+                Kind::Mirroring(mirroring) => mirroring.call(core, request).await,
             }
         })
     }
@@ -219,7 +257,7 @@ mod tests {
     }
 
     fn choices(members: &[(Arc<Service>, u32)]) -> Vec<String> {
-        (0..1000).map(|client| rendezvous(members, &client.to_string()).unwrap().name.to_string()).collect()
+        (0..1000).map(|client| member_of(members, &client.to_string()).unwrap().name.to_string()).collect()
     }
 
     #[test]
@@ -229,6 +267,6 @@ mod tests {
         assert!((200..300).contains(&share("a")) && (440..560).contains(&share("c")), "{} {}", share("a"), share("c"));
         let rest = choices(&[member("a", true, 1), member("b", false, 1), member("c", true, 2)]);
         assert!(all.iter().zip(&rest).all(|(before, after)| before == after || before == "b"));
-        assert!(rendezvous(&[member("a", false, 1)], "x").is_none());
+        assert!(member_of(&[member("a", false, 1)], "x").is_none());
     }
 }

@@ -4,12 +4,12 @@
 //! the previous snapshot: balancers with their turn and health, servers with their pooled connections, middlewares with
 //! their state. Nothing here is mutable except through atomics inside those objects.
 
-use crate::balance::{Balancer, Server, WeightedRotation};
+use crate::balance::{Balancer, Server};
 use crate::counters::Counter;
 use crate::limits::{RETRY_BODY_BYTES, WRITE_STALL};
 use crate::middleware::{self, Layer};
 use crate::normalize::PathRules;
-use crate::service::{Failover, InternalService, Kind, Service, Weighted};
+use crate::service::{Failover, InternalService, Kind, Mirroring, Service, Weighted};
 use crate::tls::TlsState;
 use crate::upstream::{Denied, Transport};
 use baton_routing::config::{self, Internal};
@@ -228,11 +228,15 @@ impl Snapshot {
         let mut closed = route.closed.is_some();
         let mut layers = Vec::with_capacity(route.middlewares.len());
         for named in &route.middlewares {
-            let kept = previous.middlewares.get(&named.name).filter(|_| !middleware::reads_files(&named.config));
-            let known = [self.middlewares.get(&named.name), kept].into_iter().flatten().find(|(old, _)| old == named);
+            let key: Arc<str> = match middleware::is_per_route(&named.config) {
+                true => format!("{} of {}", named.name, route.name).into(),
+                false => named.name.clone(),
+            };
+            let kept = previous.middlewares.get(&key).filter(|_| !middleware::reads_files(&named.config));
+            let known = [self.middlewares.get(&key), kept].into_iter().flatten().find(|(old, _)| old == named);
             let layer = match known {
                 Some((_, layer)) => layer.clone(),
-                None => match middleware::build(&named.name, &named.config) {
+                None => match middleware::build(&key, &named.config) {
                     Ok(layer) => layer,
                     Err(reason) => {
                         problems.push(Problem::new(ObjectKind::Middleware, &*named.name, Severity::Closed, reason));
@@ -241,7 +245,7 @@ impl Snapshot {
                     }
                 },
             };
-            self.middlewares.insert(named.name.clone(), (named.clone(), layer.clone()));
+            self.middlewares.insert(key, (named.clone(), layer.clone()));
             layers.push(layer);
         }
         let service = self.services[&route.service.name].clone();
@@ -367,7 +371,7 @@ impl Services<'_> {
                     children.push(self.child(&member.name)?);
                     weights.push(member.effective_weight());
                 }
-                Ok(Kind::Weighted(Weighted { children, rotation: WeightedRotation::new(&weights) }))
+                Ok(Kind::Weighted(Weighted::new(&named.name, children, &weights, config.sticky.as_ref())))
             }
             config::Service::HighestRandomWeight(config) => {
                 let members = config.services.iter().filter(|member| member.effective_weight() > 0);
@@ -388,12 +392,17 @@ impl Services<'_> {
                     body_bytes: limit.map_or(RETRY_BODY_BYTES, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
                 }))
             }
+            config::Service::Mirroring(config) => {
+                let mirrors = config.mirrors.iter().map(|mirror| Ok((self.child(&mirror.name)?, mirror.percent)));
+                let mirrors = mirrors.collect::<Result<_, String>>()?;
+                let main = self.child(&config.service)?;
+                Ok(Kind::Mirroring(Mirroring::new(main, mirrors, config.mirror_body, config.max_body_size)))
+            }
             config::Service::Internal(internal) => match self.internals.get(internal) {
                 Some(service) => Ok(Kind::Internal(service.clone())),
                 None => Err(format!("{} is not offered by this process", internal.name())),
             },
             config::Service::Invalid => Err("the service is invalid".to_owned()),
-            other => Err(format!("services of the kind {} are not implemented", other.kind())),
         }
     }
 

@@ -18,8 +18,5 @@ use baton_routing::Implemented;
 pub use runtime::run;
 pub use startup::Start;
 
-/// What can be served: kinds of services by name, kinds of middlewares as far as the proxy builds them.
-pub const IMPLEMENTED: Implemented = Implemented {
-    services: &["loadbalancer", "weighted", "failover", "highestrandomweight", "internal"],
-    ..Implemented::ALL
-};
+/// What can be served: every kind of service, kinds of middlewares as far as the proxy builds them.
+pub const IMPLEMENTED: Implemented = Implemented::ALL;

@@ -166,7 +166,10 @@ fn not_served(bytes: &[u8], name: &str) -> Vec<Row> {
     let built = |kind: &Middleware| !matches!(kind, Middleware::Chain(_) | Middleware::Invalid);
     let kinds = file.config.http.middlewares.iter().filter(|(_, kind)| built(kind));
     let middlewares = kinds.filter_map(|(own, kind)| {
-        let reason = baton_proxy::middleware::build(own, kind).err().filter(|reason| reason.contains(NOT_THERE))?;
+        // What fails for a file that is missing here may be well where it runs.
+        let own_fault = matches!(kind, Middleware::CircuitBreaker(_) | Middleware::Buffering(_));
+        let reason = baton_proxy::middleware::build(own, kind).err();
+        let reason = reason.filter(|reason| own_fault || reason.contains(NOT_THERE))?;
         Some(row(ObjectRef::new(Kind::Middleware, own), reason))
     });
     let told =

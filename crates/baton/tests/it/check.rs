@@ -141,11 +141,12 @@ fn all_mistakes_of_a_file_are_told_with_their_places() {
 fn what_cannot_be_served_is_told_before_it_is_tried() {
     let dir = written(&[(
         "dynamic.yml",
-        "http:\n  services:\n    m: {mirroring: {service: s}}\n    s: {loadBalancer: {servers: [{url: \"http://127.0.0.1:1\"}]}}\n  routers:\n    r: {rule: \"Host(`a.test`)\", service: m}\n",
+        "http:\n  services:\n    s: {loadBalancer: {servers: [{url: \"http://127.0.0.1:1\"}]}}\n  middlewares:\n    p: {plugin: {x: {}}}\n    b: {circuitBreaker: {expression: \"Errors() > 1\"}}\n  routers:\n    r: {rule: \"Host(`a.test`)\", service: s, middlewares: [p, b]}\n",
     )]);
     let said = check(dir.path(), &["dynamic.yml"]);
     assert_eq!(said.code, 1, "{said:?}");
-    assert!(said.out.contains("\"mirroring\" is known but not implemented"), "{said:?}");
+    assert!(said.out.contains("\"plugin\" is known but not implemented"), "{said:?}");
+    assert!(said.out.contains("\"Errors() > 1\" is none of NetworkErrorRatio()"), "{said:?}");
 }
 
 #[test]

@@ -2,20 +2,29 @@
 //!
 //! A balancer is shared by all cores, so that the order of servers and the limits hold for the process. Health is
 //! written by whoever observes it (catalog, probes, passive checks) and read here as a flag. A server object survives
-//! reloads as long as its URL and transport stay the same: pooled connections, health and in-flight counts go with it.
+//! reloads as long as its URL, transport and health check stay the same: pooled connections, health and in-flight counts
+//! go with it.
 
+mod health;
+mod least_time;
+pub(crate) mod rendezvous;
 mod rotation;
-mod sticky;
+pub(crate) mod sticky;
+mod strategy;
 
 use crate::message::RequestHead;
+use crate::middleware::{Failure, Response};
 use crate::upstream::Transport;
 use baton_routing::config;
+use health::Health;
 pub use rotation::Rotation as WeightedRotation;
 use rotation::Rotation;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::time::Instant;
 use sticky::Sticky;
+use strategy::Strategy;
 
 /// What a server speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +58,7 @@ pub struct Server {
     pub path: Box<str>,
     /// How to talk to it.
     pub transport: Arc<Transport>,
-    healthy: AtomicBool,
+    health: Health,
     draining: AtomicBool,
     in_flight: AtomicI64,
 }
@@ -87,7 +96,7 @@ impl Server {
             address: host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port)),
             path: path.into(),
             transport,
-            healthy: AtomicBool::new(true),
+            health: Health::default(),
             draining: AtomicBool::new(config.fenced),
             in_flight: AtomicI64::new(0),
         })
@@ -95,17 +104,17 @@ impl Server {
 
     /// Whether requests may go here.
     pub fn is_available(&self) -> bool {
-        self.healthy.load(Ordering::Relaxed) && !self.draining.load(Ordering::Relaxed)
+        self.health.is_up() && !self.draining.load(Ordering::Relaxed)
     }
 
-    /// Whether the last observation was good.
+    /// Whether the last observation was good, and its answers are.
     pub fn is_healthy(&self) -> bool {
-        self.healthy.load(Ordering::Relaxed)
+        self.health.is_up()
     }
 
     /// Records an observation; says whether it changed anything.
     pub fn set_healthy(&self, healthy: bool) -> bool {
-        self.healthy.swap(healthy, Ordering::Relaxed) != healthy
+        self.health.observe(healthy)
     }
 
     /// Stops or resumes sending new requests.
@@ -158,7 +167,8 @@ pub struct Balancer {
     pub config: config::LoadBalancer,
     /// Servers in configuration order, without those of weight 0.
     pub servers: Vec<Arc<Server>>,
-    rotation: Rotation,
+    name: Box<str>,
+    strategy: Strategy,
     sticky: Option<Sticky>,
 }
 
@@ -173,23 +183,21 @@ impl Balancer {
         let mut servers = Vec::new();
         let mut weights = Vec::new();
         for entry in config.servers.iter().filter(|server| server.effective_weight() > 0) {
-            let known = previous.and_then(|previous| {
-                previous.servers.iter().find(|server| {
-                    *server.url == *entry.url
-                        && Arc::ptr_eq(&server.transport, transport)
-                        && previous
-                            .config
-                            .servers
-                            .iter()
-                            .any(|old| old.url == entry.url && old.preserve_path == entry.preserve_path)
-                })
-            });
-            let server = match known {
+            let known = previous.and_then(|previous| previous.server(entry, transport));
+            let kept = known.filter(|_| previous.is_some_and(|old| old.config.health_check == config.health_check));
+            let server = match kept {
                 Some(server) => {
                     server.set_draining(entry.fenced);
                     server.clone()
                 }
-                None => Arc::new(Server::new(entry, transport.clone())?),
+                None => {
+                    let server = Server::new(entry, transport.clone())?;
+                    // Probed otherwise from now on: what was found stands until the first probe.
+                    if let (Some(known), Some(_)) = (known, &config.health_check) {
+                        server.set_healthy(known.is_healthy());
+                    }
+                    Arc::new(server)
+                }
             };
             servers.push(server);
             weights.push(entry.effective_weight());
@@ -197,13 +205,24 @@ impl Balancer {
         let sticky = config
             .sticky
             .as_ref()
+            .filter(|_| config.strategy != config::Strategy::Hrw)
             .and_then(|sticky| sticky.cookie.as_ref())
-            .map(|cookie| Sticky::new(name, cookie, &servers));
-        Ok(Self { config: config.clone(), rotation: Rotation::new(&weights), servers, sticky })
+            .map(|cookie| Sticky::new(name, cookie, servers.iter().map(|server| &*server.url)));
+        let strategy = Strategy::new(config.strategy, &weights);
+        Ok(Self { name: name.into(), config: config.clone(), strategy, servers, sticky })
+    }
+
+    /// The server of this configuration and transport.
+    fn server(&self, entry: &config::Server, transport: &Arc<Transport>) -> Option<&Arc<Server>> {
+        let same = |old: &config::Server| old.url == entry.url && old.preserve_path == entry.preserve_path;
+        self.config.servers.iter().find(|old| same(old))?;
+        self.servers.iter().find(|server| *server.url == *entry.url && Arc::ptr_eq(&server.transport, transport))
     }
 
     /// The server for a request; `avoid` lists servers already tried, used only when nothing else is left.
-    pub fn pick(&self, head: &RequestHead<'_>, avoid: &[u64]) -> Option<Pick> {
+    ///
+    /// `client` is the peer's address, by which some strategies choose.
+    pub fn pick(&self, head: &RequestHead<'_>, client: &str, avoid: &[u64]) -> Option<Pick> {
         if let Some(sticky) = &self.sticky {
             let bound = sticky.bound(head).map(|index| &self.servers[index]);
             if let Some(server) = bound.filter(|server| server.is_available() && !avoid.contains(&server.id)) {
@@ -211,8 +230,10 @@ impl Balancer {
             }
         }
         let fresh = |index: usize| self.servers[index].is_available() && !avoid.contains(&self.servers[index].id);
-        let index =
-            self.rotation.next(fresh).or_else(|| self.rotation.next(|index| self.servers[index].is_available()))?;
+        let index = self
+            .strategy
+            .next(&self.servers, client, fresh)
+            .or_else(|| self.strategy.next(&self.servers, client, |index| self.servers[index].is_available()))?;
         let set_cookie = self.sticky.as_ref().map(|sticky| sticky.set_cookie(index));
         Some(Pick { server: self.servers[index].clone(), set_cookie })
     }
@@ -220,5 +241,43 @@ impl Balancer {
     /// Whether any server is available.
     pub fn is_up(&self) -> bool {
         self.servers.iter().any(|server| server.is_available())
+    }
+
+    /// Whether [`Balancer::note`] wants to hear of answers; such services stay off the fast path.
+    pub fn goes_by_answers(&self) -> bool {
+        self.config.passive_health_check.is_some() || matches!(self.strategy, Strategy::LeastTime(_))
+    }
+
+    /// Notes how a server answered a request that was sent at `since`.
+    pub fn note(&self, server: &Arc<Server>, answer: &Response, since: Instant) {
+        if answer.failure.is_some_and(Failure::is_the_clients) {
+            return;
+        }
+        let failed = answer.failure.is_some() || answer.head.status >= 500;
+        if let (Strategy::LeastTime(times), None) = (&self.strategy, answer.failure)
+            && let Some(index) = self.servers.iter().position(|known| Arc::ptr_eq(known, server))
+        {
+            times.note(index, since.elapsed());
+        }
+        let Some(check) = &self.config.passive_health_check else { return };
+        if !failed {
+            server.health.succeeded();
+        } else if server.health.failed(check.max_failed_attempts, *check.failure_window, Instant::now()) {
+            tracing::warn!(service = %self.name, server = %server.url, "server is down: too many requests failed");
+            if self.config.health_check.is_none() {
+                self.forgive_later(server, *check.failure_window);
+            }
+        }
+    }
+
+    /// Gives a server another chance after a while; where there are probes, they decide.
+    fn forgive_later(&self, server: &Arc<Server>, after: std::time::Duration) {
+        let (service, server) = (self.name.clone(), server.clone());
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(after).await;
+            if server.health.forgive() {
+                tracing::info!(%service, server = %server.url, "server gets another chance");
+            }
+        });
     }
 }

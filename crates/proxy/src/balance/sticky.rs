@@ -1,32 +1,28 @@
-//! Cookies that bind a client to a server, named and valued as Traefik does, so that a switch loses no session.
+//! Cookies that bind a client to a server or service, named and valued as Traefik does, so that a switch loses no session.
 
-use super::Server;
 use crate::message::RequestHead;
 use baton_routing::config::Cookie;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
 
-/// Stickiness of one balancer.
+/// Stickiness of one balancer or weighted service.
 #[derive(Debug)]
-pub(super) struct Sticky {
+pub(crate) struct Sticky {
     name: String,
-    /// Per server: the cookie value and the URL, which older cookies hold.
+    /// Per member: the cookie value and the name, which older cookies hold.
     values: Vec<(String, Box<str>)>,
     attributes: String,
 }
 
 impl Sticky {
-    /// Stickiness of the service `service` by `cookie`.
-    pub(super) fn new(service: &str, cookie: &Cookie, servers: &[Arc<Server>]) -> Self {
+    /// Stickiness of the service `service` by `cookie`, to members of these names (a server's is its URL).
+    pub(crate) fn new<'a>(service: &str, cookie: &Cookie, members: impl Iterator<Item = &'a str>) -> Self {
         let name = match cookie.name.as_str() {
             "" => format!("_{}", &hex(&Sha1::digest(format!("_TRAEFIK_BACKEND_{service}")))[..5]),
             name => name.to_owned(),
         };
-        let values = servers
-            .iter()
-            .map(|server| (hex(&Sha256::digest(server.url.as_bytes()))[..16].to_owned(), server.url.clone()))
-            .collect();
+        let values =
+            members.map(|member| (hex(&Sha256::digest(member.as_bytes()))[..16].to_owned(), member.into())).collect();
         let mut attributes = format!("; Path={}", cookie.path.as_deref().unwrap_or("/"));
         if !cookie.domain.is_empty() {
             attributes += &format!("; Domain={}", cookie.domain);
@@ -49,8 +45,8 @@ impl Sticky {
         Self { name, values, attributes }
     }
 
-    /// The server that a request's cookie names.
-    pub(super) fn bound(&self, head: &RequestHead<'_>) -> Option<usize> {
+    /// The member that a request's cookie names.
+    pub(crate) fn bound(&self, head: &RequestHead<'_>) -> Option<usize> {
         head.fields
             .all("cookie")
             .filter_map(|line| std::str::from_utf8(line).ok())
@@ -59,12 +55,12 @@ impl Sticky {
             .filter(|(name, _)| *name == self.name)
             .find_map(|(_, value)| {
                 let value = value.trim_matches('"');
-                self.values.iter().position(|(hash, url)| hash == value || **url == *value)
+                self.values.iter().position(|(hash, name)| hash == value || **name == *value)
             })
     }
 
-    /// The `Set-Cookie` value that binds to a server.
-    pub(super) fn set_cookie(&self, index: usize) -> String {
+    /// The `Set-Cookie` value that binds to a member.
+    pub(crate) fn set_cookie(&self, index: usize) -> String {
         format!("{}={}{}", self.name, self.values[index].0, self.attributes)
     }
 }

@@ -282,7 +282,7 @@ fn classify(
     if let Some(response) = filter_request(plan, &mut head, &mut info) {
         return answer(response, framed);
     }
-    let Some((balancer, pick)) = plan.service.pick(&head) else {
+    let Some((balancer, pick)) = plan.service.pick(&head, &peer.ip_text) else {
         let mut response = Response::failed(Failure::NoServer);
         filter_response(plan, plan.layers.len(), &mut response.head, &info);
         return answer(response, framed);

@@ -13,10 +13,17 @@
 mod basic_auth;
 mod buckets;
 mod buffering;
+mod circuit_breaker;
+mod client_cert;
 mod compress;
+mod content_type;
+mod digest_auth;
 mod errors;
+mod escapes;
+mod expression;
 mod forward_auth;
 mod forwarding;
+mod grpc_web;
 mod headers;
 mod in_flight;
 mod ip_allow_list;
@@ -25,6 +32,7 @@ mod rate_limit;
 mod redirect;
 mod retry;
 mod source;
+mod users;
 
 use crate::balance::Server;
 use crate::body::{Body, BodyError};
@@ -134,6 +142,15 @@ pub trait HeadFilter: Send + Sync {
     }
 }
 
+/// A middleware that was told to do nothing.
+struct Nothing;
+
+impl HeadFilter for Nothing {
+    fn request(&self, _: &mut RequestHead<'_>, _: &mut Info) -> Flow {
+        Flow::Continue
+    }
+}
+
 /// A middleware that wraps the whole exchange.
 pub trait Middleware: Send + Sync {
     /// Handles the request, usually by calling `next`.
@@ -203,7 +220,16 @@ pub(crate) fn status_range(text: &str) -> Option<RangeInclusive<u16>> {
 
 /// Whether a middleware depends on more than its configuration, so that a reload has to build it again.
 pub fn reads_files(kind: &config::Middleware) -> bool {
-    matches!(kind, config::Middleware::BasicAuth(options) if !options.users_file.is_empty())
+    match kind {
+        config::Middleware::BasicAuth(options) => !options.users_file.is_empty(),
+        config::Middleware::DigestAuth(options) => !options.users_file.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether each route needs one of its own: a breaker on two routes must not take what one service does for the other's.
+pub fn is_per_route(kind: &config::Middleware) -> bool {
+    matches!(kind, config::Middleware::CircuitBreaker(_))
 }
 
 /// Builds a middleware from its configuration. `Err` says why the kind cannot work; its routes are then closed.
@@ -222,12 +248,19 @@ pub fn build(name: &str, kind: &config::Middleware) -> Result<Layer, String> {
         Kind::RedirectScheme(options) => Layer::Head(Arc::new(redirect::RedirectScheme::new(options))),
         Kind::RedirectRegex(options) => Layer::Head(Arc::new(redirect::RedirectRegex::new(options)?)),
         Kind::BasicAuth(options) => Layer::Full(Arc::new(basic_auth::BasicAuth::new(options)?)),
+        Kind::EncodedCharacters(options) => Layer::Head(Arc::new(escapes::Escapes::new(options))),
+        Kind::DigestAuth(options) => Layer::Full(Arc::new(digest_auth::DigestAuth::new(options)?)),
+        Kind::PassTlsClientCert(options) => Layer::Head(Arc::new(client_cert::ClientCert::new(options))),
+        Kind::ContentType(options) if options.auto_detect == Some(false) => Layer::Head(Arc::new(Nothing)),
+        Kind::ContentType(_) => Layer::Full(Arc::new(content_type::ContentType)),
+        Kind::GrpcWeb(options) => Layer::Full(Arc::new(grpc_web::GrpcWeb::new(options))),
         Kind::Compress(options) => Layer::Full(Arc::new(compress::Compress::new(options)?)),
         Kind::RateLimit(options) => Layer::Head(Arc::new(rate_limit::RateLimit::new(options)?)),
         Kind::InFlightReq(options) => Layer::Full(Arc::new(in_flight::InFlightReq::new(options)?)),
         Kind::Errors(options) => Layer::Full(Arc::new(errors::Errors::new(options)?)),
         Kind::ForwardAuth(options) => Layer::Full(Arc::new(forward_auth::ForwardAuth::new(name, options)?)),
         Kind::Buffering(options) => Layer::Full(Arc::new(buffering::Buffering::new(options)?)),
+        Kind::CircuitBreaker(options) => Layer::Full(Arc::new(circuit_breaker::CircuitBreaker::new(name, options)?)),
         Kind::Retry(options) => Layer::Full(Arc::new(retry::Retry::new(options))),
         other => return Err(format!("middleware {name}: the kind {} is not implemented", other.key())),
     })

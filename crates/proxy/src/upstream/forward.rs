@@ -15,14 +15,20 @@ use http_body::Body as _;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Sends `request` to a server of `balancer` and returns its answer, or what Traefik answers in its place.
 pub async fn forward(core: &Rc<Core>, balancer: &Balancer, request: Request) -> Response {
-    let Some(pick) = balancer.pick(&request.head, &[]) else { return Response::failed(Failure::NoServer) };
+    let client = &request.info.peer.ip_text;
+    let Some(pick) = balancer.pick(&request.head, client, &[]) else { return Response::failed(Failure::NoServer) };
+    let since = balancer.goes_by_answers().then(Instant::now);
     let mut response = match send(core, balancer, &pick.server, request).await {
         Ok(response) => response,
         Err(failure) => Response::failed(failure),
     };
+    if let Some(since) = since {
+        balancer.note(&pick.server, &response, since);
+    }
     response.server = Some(pick.server);
     if let (Some(cookie), None) = (pick.set_cookie, response.failure) {
         response.head.fields.push(http::header::SET_COOKIE, cookie);

@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use baton_routing::config::{
-    AddPrefix, Chain, Middleware, ReplacePath, ReplacePathRegex, StripPrefix, StripPrefixRegex,
+    AddPrefix, AllowedEscapes, Chain, Middleware, ReplacePath, ReplacePathRegex, StripPrefix, StripPrefixRegex,
 };
 
 #[test]
@@ -49,6 +49,33 @@ fn paths_reach_the_server_as_edited() {
             if let Some((name, value)) = field {
                 assert_eq!(request.field(name), Some(value), "{host}");
             }
+        }
+    }
+}
+
+#[test]
+fn ambiguous_escapes_are_refused() {
+    for generic in [false, true] {
+        let backend = Backend::named("app");
+        let world = World::on(generic, |config| {
+            service(config, "app", &[backend.url()]);
+            let slashes = AllowedEscapes { allow_encoded_slash: true, ..AllowedEscapes::default() };
+            middleware(config, "none", Middleware::EncodedCharacters(AllowedEscapes::default()));
+            middleware(config, "slashes", Middleware::EncodedCharacters(slashes));
+            route(config, "none", "app", &["none"]);
+            route(config, "slashes", "app", &["slashes"]);
+        });
+        for (host, target, passes) in [
+            ("none", "/a%20b?c%2Fd", true),
+            ("none", "/a%2fb", false),
+            ("none", "/a%25b", false),
+            ("slashes", "/a%2Fb", true),
+            ("slashes", "/a%5Cb", false),
+        ] {
+            let answer = world.get(&format!("{host}.test"), target, "");
+            let expected =
+                if passes { ("HTTP/1.1 200 OK", &b"app"[..]) } else { ("HTTP/1.1 400 Bad Request", &b""[..]) };
+            assert_eq!((answer.line(), &answer.body[..]), expected, "{host} {target}");
         }
     }
 }

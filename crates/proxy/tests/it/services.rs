@@ -2,7 +2,8 @@
 
 use crate::support::*;
 use baton_routing::config::{
-    Failover, FailoverErrors, HighestRandomWeight, LoadBalancer, Service, Weighted, WeightedService,
+    Cookie, Failover, FailoverErrors, HighestRandomWeight, LoadBalancer, Mirror, Mirroring, Service, Sticky, Weighted,
+    WeightedService,
 };
 
 fn member(name: &str) -> WeightedService {
@@ -73,4 +74,78 @@ fn a_client_stays_with_its_service() {
     for _ in 0..6 {
         assert_eq!(world.get("hrw.test", "/", "").body, first);
     }
+}
+
+#[test]
+fn mirrors_get_copies_that_clients_do_not_feel() {
+    let main = Backend::named("main");
+    let mirror = Backend::script(|_, stream| reply(stream, "500 Internal Server Error", &[], b"mirror"));
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let world = World::new(|config| {
+        service(config, "main", &[main.url()]);
+        service(config, "mirror", &[mirror.url()]);
+        service(config, "dead", &[format!("http://{dead}")]);
+        let mirrors = [("dead", 100), ("mirror", 50)];
+        let mirrors = mirrors.map(|(name, percent)| Mirror { name: name.into(), percent }).to_vec();
+        let mirroring = |mirror_body, max_body_size| {
+            let (service, mirrors) = ("main".into(), mirrors.clone());
+            Service::Mirroring(Mirroring { service, mirrors, mirror_body, max_body_size, health_check: None })
+        };
+        config.http.services.insert("copies@file".into(), mirroring(true, 4));
+        config.http.services.insert("heads@file".into(), mirroring(false, -1));
+        route(config, "copies", "copies", &[]);
+        route(config, "heads", "heads", &[]);
+    });
+    let post = |host: &str, body: &str| {
+        let length = body.len();
+        let answer = world
+            .client()
+            .send(format!(
+                "POST /p?q HTTP/1.1\r\nHost: {host}\r\nX-Mark: 1\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            ))
+            .response();
+        assert_eq!(answer.body, b"main");
+        assert_eq!(main.last().body, body.as_bytes());
+    };
+    for _ in 0..4 {
+        post("copies.test", "abcd");
+    }
+    until("half were copied", || mirror.count() == 2);
+    let copy = mirror.last();
+    assert_eq!((copy.line(), copy.field("X-Mark"), &copy.body[..]), ("POST /p?q HTTP/1.1", Some("1"), &b"abcd"[..]));
+    assert_eq!(copy.field("X-Forwarded-For"), Some("127.0.0.1"));
+    mirror.last();
+    // Too large to be copied, the first of which would have been due; then one without its body.
+    post("copies.test", "abcde");
+    post("heads.test", "abcde");
+    until("a head was copied", || mirror.count() == 1);
+    assert_eq!(mirror.last().body, b"");
+}
+
+#[test]
+fn a_client_is_bound_to_a_service() {
+    let backends = [Backend::named("a"), Backend::named("b")];
+    let world = World::new(|config| {
+        for (name, backend) in ["a", "b"].iter().zip(&backends) {
+            service(config, name, &[backend.url()]);
+        }
+        let cookie = Cookie { name: "to".into(), http_only: true, ..Cookie::default() };
+        let weighted = Weighted {
+            services: vec![member("a"), member("b")],
+            sticky: Some(Sticky { cookie: Some(cookie) }),
+            health_check: None,
+        };
+        config.http.services.insert("both@file".into(), Service::Weighted(weighted));
+        route(config, "both", "both", &[]);
+    });
+    let first = world.get("both.test", "/", "");
+    // The beginning of SHA-256 of the name.
+    let hash = if first.body == b"a" { "ca978112ca1bbdca" } else { "3e23e8160039594a" };
+    assert_eq!(first.field("Set-Cookie"), Some(&*format!("to={hash}; Path=/; HttpOnly")));
+    for _ in 0..4 {
+        let next = world.get("both.test", "/", &format!("Cookie: to={hash}\r\n"));
+        assert_eq!((&next.body, next.field("Set-Cookie")), (&first.body, None));
+    }
+    let others: Vec<_> = (0..2).map(|_| world.get("both.test", "/", "").body).collect();
+    assert_ne!(others[0], others[1]);
 }

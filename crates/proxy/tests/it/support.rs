@@ -274,3 +274,12 @@ pub(crate) fn simple(generic: bool, backend: &Backend) -> World {
         route(config, "app", "app", &[]);
     })
 }
+
+/// Waits until something is so.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "not so in time: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

@@ -4,7 +4,8 @@ use crate::support::*;
 use baton_proxy::tls;
 use baton_routing::Rule;
 use baton_routing::config::{
-    Certificate, ClientAuth, Config, EntryPoint, Router, RouterTls, Server, ServersTransport, Service, TlsOptions,
+    Certificate, ClientAuth, ClientCertInfo, Config, EntryPoint, Middleware, PassTlsClientCert, Router, RouterTls,
+    Server, ServersTransport, Service, TlsOptions,
 };
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
@@ -220,6 +221,39 @@ fn options_follow_the_name_and_fronting_is_misdirected() {
     assert!(refused.is_err(), "no client certificate, but {refused:?}");
     let mut known = connect(address, "closed.test", trusting(&[], Some(&authority))).unwrap();
     assert!(ask(&mut known, "closed.test").unwrap().starts_with("HTTP/1.1 200 "));
+}
+
+#[test]
+fn servers_are_told_about_the_clients_certificate() {
+    let backend = Backend::named("app");
+    let client = certificate(&["client.test"]);
+    let world = World::new(|config| {
+        service(config, "app", &[backend.url()]);
+        secure(config, &[("app.test", "mtls@file")]);
+        let client_auth = ClientAuth { ca_files: Vec::new(), client_auth_type: "RequestClientCert".into() };
+        config.tls.options.insert("mtls@file".into(), TlsOptions { client_auth, ..TlsOptions::default() });
+        let info = ClientCertInfo { sans: true, ..ClientCertInfo::default() };
+        let pass = PassTlsClientCert { pem: true, info: Some(info) };
+        middleware(config, "pass", Middleware::PassTlsClientCert(Box::new(pass)));
+        config.http.routers["tls-app.test@file"].middlewares = vec!["pass".into()];
+    });
+    let address = world.address("websecure");
+    let (whole, part) = ("X-Forwarded-Tls-Client-Cert", "X-Forwarded-Tls-Client-Cert-Info");
+    let mut stream = connect(address, "app.test", trusting(&[], Some(&client))).unwrap();
+    let forged =
+        format!("GET / HTTP/1.1\r\nHost: app.test\r\n{whole}: forged\r\n{part}: forged\r\nConnection: close\r\n\r\n");
+    stream.write_all(forged.as_bytes()).unwrap();
+    stream.read_to_string(&mut String::new()).unwrap();
+    let request = backend.last();
+    assert_eq!(request.field(part), Some("SAN%3D%22client.test%22"));
+    let armoured: String = client.cert_file.lines().filter(|line| !line.starts_with("-----")).collect();
+    assert_eq!(request.field(whole), Some(armoured.trim()));
+    // Whoever shows none is told as nobody.
+    let mut stream = connect(address, "app.test", trusting(&[], None)).unwrap();
+    stream.write_all(forged.as_bytes()).unwrap();
+    stream.read_to_string(&mut String::new()).unwrap();
+    let request = backend.last();
+    assert_eq!((request.field(part), request.field(whole)), (None, None));
 }
 
 #[test]

@@ -5,9 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    BasicAuth, DigestAuth, EncodedCharacters, ForwardAuth, Headers, Named, PassTlsClientCert, Timespan, record::record,
-};
+use super::{BasicAuth, DigestAuth, ForwardAuth, Headers, Named, PassTlsClientCert, Timespan, record::record};
 
 macro_rules! middlewares {
     ($($(#[$meta:meta])* $variant:ident($options:ty) = $key:literal,)*) => {
@@ -61,7 +59,7 @@ middlewares! {
     Retry(Retry) = "retry",
     ContentType(ContentType) = "contentType",
     GrpcWeb(GrpcWeb) = "grpcWeb",
-    EncodedCharacters(EncodedCharacters) = "encodedCharacters",
+    EncodedCharacters(AllowedEscapes) = "encodedCharacters",
     Plugin(Named<serde_json::Value>) = "plugin",
 }
 
@@ -252,5 +250,18 @@ record! {
 record! {
     pub struct GrpcWeb {
         pub allow_origins: Vec<String>,
+    }
+}
+
+record! {
+    /// Escapes that a path may hold; what is not allowed here is refused, unlike at entry points.
+    pub struct AllowedEscapes {
+        pub allow_encoded_slash: bool,
+        pub allow_encoded_back_slash: bool,
+        pub allow_encoded_null_character: bool,
+        pub allow_encoded_semicolon: bool,
+        pub allow_encoded_percent: bool,
+        pub allow_encoded_question_mark: bool,
+        pub allow_encoded_hash: bool,
     }
 }

@@ -8,7 +8,10 @@ use std::net::IpAddr;
 
 use super::resolve::Faults;
 use crate::{
-    config::{ClientAuthMode, Config, IpStrategy, Middleware, Server, Service, TcpMiddleware, TlsOptions, TlsVersion},
+    config::{
+        ClientAuthMode, Config, HealthCheck, IpStrategy, Middleware, Server, Service, TcpMiddleware, TlsOptions,
+        TlsVersion,
+    },
     problem::{Kind, Severity},
     rule::Pattern,
 };
@@ -146,7 +149,13 @@ fn middleware_options(middleware: &Middleware) -> Result<(), String> {
             filled(&m.address, "address")?;
             if m.auth_response_headers_regex.is_empty() { Ok(()) } else { regex(&m.auth_response_headers_regex) }
         }
-        Middleware::CircuitBreaker(m) => filled(&m.expression, "expression"),
+        Middleware::CircuitBreaker(m) => {
+            filled(&m.expression, "expression")?;
+            match m.response_code {
+                200..=599 => Ok(()),
+                other => Err(format!("responseCode {other} is not the status of an answer")),
+            }
+        }
         Middleware::Compress(m) => {
             if !m.excluded_content_types.is_empty() && !m.included_content_types.is_empty() {
                 return Err("excludedContentTypes and includedContentTypes exclude each other".to_owned());
@@ -221,13 +230,31 @@ fn users(users: &[String], file: &str, fields: usize) -> Result<(), String> {
 
 fn service_options(service: &Service) -> Result<(), String> {
     match service {
-        Service::LoadBalancer(balancer) => balancer.servers.iter().try_for_each(server),
+        Service::LoadBalancer(balancer) => {
+            balancer.health_check.as_ref().map_or(Ok(()), health_check)?;
+            balancer.servers.iter().try_for_each(server)
+        }
         Service::Failover(failover) => failover.errors.as_ref().map_or(Ok(()), |e| statuses(&e.status)),
         Service::Mirroring(mirroring) => match mirroring.mirrors.iter().find(|m| m.percent > 100) {
             Some(mirror) => Err(format!("mirror {:?}: percent {} is more than 100", mirror.name, mirror.percent)),
             None => Ok(()),
         },
         Service::Weighted(_) | Service::HighestRandomWeight(_) | Service::Internal(_) | Service::Invalid => Ok(()),
+    }
+}
+
+/// What no probe could work with would take every server down.
+fn health_check(check: &HealthCheck) -> Result<(), String> {
+    let path = check.path.split('?').next().unwrap_or_default();
+    if path.starts_with("//") || path.contains("://") {
+        return Err(format!("healthCheck.path {:?} names a host: write a path, and the host as hostname", check.path));
+    }
+    if !matches!(check.scheme.to_ascii_lowercase().as_str(), "" | "http" | "https" | "h2c") {
+        return Err(format!("healthCheck.scheme {:?} is not http, https or h2c", check.scheme));
+    }
+    match check.status {
+        0 | 100..=599 => Ok(()),
+        other => Err(format!("healthCheck.status {other} is not an HTTP status")),
     }
 }
 

@@ -9,8 +9,8 @@ mod apr1;
 mod secret;
 mod verified;
 
-use super::{LocalFuture, Middleware, Next, Request, Response};
-use crate::message::{Fields, RequestHead};
+use super::{LocalFuture, Middleware, Next, Request, Response, users};
+use crate::message::RequestHead;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use baton_routing::config;
@@ -26,8 +26,6 @@ use verified::Verified;
 const WAITING_MAX: usize = 1024;
 /// Length of `Authorization` up to which it is looked at.
 const CREDENTIALS_BYTES_MAX: usize = 8 * 1024;
-/// The realm of a middleware that names none.
-const REALM: &str = "traefik";
 
 /// The middleware.
 pub(super) struct BasicAuth {
@@ -51,14 +49,7 @@ struct Credentials {
 impl BasicAuth {
     /// From its options; reads the users' file.
     pub(super) fn new(options: &config::BasicAuth) -> Result<Self, String> {
-        let mut lines = Vec::new();
-        if !options.users_file.is_empty() {
-            let text = std::fs::read_to_string(&options.users_file)
-                .map_err(|error| format!("usersFile {}: {error}", options.users_file))?;
-            let listed = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-            lines.extend(listed.map(str::to_owned));
-        }
-        lines.extend(options.users.iter().map(|line| line.trim().to_owned()));
+        let lines = users::entries(&options.users_file, &options.users)?;
         let mut users = HashMap::with_capacity(lines.len());
         for line in &lines {
             // The line may hold a password by mistake, so it is not repeated.
@@ -70,7 +61,7 @@ impl BasicAuth {
             users.insert(user.to_owned(), Arc::new(secret));
         }
         let decoy = users.values().max_by_key(|secret| secret.cost()).cloned().ok_or("there are no users")?;
-        let realm = if options.realm.is_empty() { REALM } else { &options.realm };
+        let realm = if options.realm.is_empty() { users::REALM } else { &options.realm };
         let header_field = match options.header_field.as_str() {
             "" => None,
             name => Some(name.parse().map_err(|_| format!("headerField {name:?} is not a header name"))?),
@@ -79,7 +70,7 @@ impl BasicAuth {
         Ok(Self {
             users,
             decoy,
-            challenge: format!("Basic realm=\"{}\"", realm.replace('\\', "\\\\").replace('"', "\\\"")),
+            challenge: format!("Basic realm={}", users::quoted(realm)),
             remove_header: options.remove_header,
             header_field,
             verified: Verified::new(),
@@ -105,22 +96,15 @@ impl BasicAuth {
         self.verified.remember(&credentials.user, secret, &credentials.password);
         Some(true)
     }
-
-    fn refusal(&self) -> Response {
-        let mut fields = Fields::default();
-        fields.push(http::header::CONTENT_TYPE, "text/plain");
-        fields.push(http::header::WWW_AUTHENTICATE, self.challenge.clone());
-        Response::new(401, fields, "401 Unauthorized\n")
-    }
 }
 
 impl Middleware for BasicAuth {
     fn handle<'a>(&'a self, mut request: Request, next: Next<'a>) -> LocalFuture<'a, Response> {
         Box::pin(async move {
-            let Some(credentials) = credentials(&request.head) else { return self.refusal() };
+            let Some(credentials) = credentials(&request.head) else { return users::refusal(self.challenge.clone()) };
             match self.check(&credentials).await {
                 Some(true) => {}
-                Some(false) => return self.refusal(),
+                Some(false) => return users::refusal(self.challenge.clone()),
                 None => return Response::status(503),
             }
             if let Some(name) = &self.header_field {
@@ -169,7 +153,7 @@ impl Drop for Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Version;
+    use crate::message::{Fields, Version};
 
     fn head(authorization: &'static str) -> RequestHead<'static> {
         let mut fields = Fields::default();

@@ -1,8 +1,6 @@
 //! When to try again: `IsNetworkError() && Attempts() < 2`, `ResponseCode() >= 500 || !(…)`.
 
-/// Longest expression and deepest nesting that are read.
-const TEXT_MAX: usize = 1024;
-const DEPTH_MAX: usize = 16;
+use super::super::expression::{Expression, Operator, Reader};
 
 /// What a try came to.
 pub(super) struct Outcome {
@@ -16,146 +14,45 @@ pub(super) struct Outcome {
 
 /// A condition on an outcome.
 #[derive(Debug, PartialEq)]
-pub(super) enum Condition {
+pub(super) struct Condition(Expression<Term>);
+
+#[derive(Debug, PartialEq)]
+enum Term {
     NetworkError,
-    Compare(Number, Operator, u32),
-    Not(Box<Condition>),
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
-}
-
-/// A number of an outcome.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Number {
-    Attempts,
-    ResponseCode,
-}
-
-/// How numbers are compared.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Operator {
-    Equal,
-    Unequal,
-    AtMost,
-    AtLeast,
-    Less,
-    More,
+    Attempts(Operator, u32),
+    ResponseCode(Operator, u32),
 }
 
 impl Condition {
     /// Reads an expression.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        if text.len() > TEXT_MAX {
-            return Err(format!("longer than {TEXT_MAX} bytes"));
-        }
-        let mut parser = Parser { rest: text, depth: 0 };
-        let condition = parser.any()?;
-        match parser.rest.trim_start() {
-            "" => Ok(condition),
-            rest => Err(format!("unexpected {rest:?}")),
-        }
+        Expression::parse(text, term).map(Self)
     }
 
     /// Whether it is true.
     pub(super) fn holds(&self, outcome: &Outcome) -> bool {
-        match self {
-            Self::NetworkError => outcome.network_error,
-            Self::Not(condition) => !condition.holds(outcome),
-            Self::All(conditions) => conditions.iter().all(|condition| condition.holds(outcome)),
-            Self::Any(conditions) => conditions.iter().any(|condition| condition.holds(outcome)),
-            Self::Compare(number, operator, right) => {
-                let left = match number {
-                    Number::Attempts => outcome.attempts,
-                    Number::ResponseCode => outcome.status.into(),
-                };
-                match operator {
-                    Operator::Equal => left == *right,
-                    Operator::Unequal => left != *right,
-                    Operator::AtMost => left <= *right,
-                    Operator::AtLeast => left >= *right,
-                    Operator::Less => left < *right,
-                    Operator::More => left > *right,
-                }
-            }
-        }
+        self.0.holds(&|term| match term {
+            Term::NetworkError => outcome.network_error,
+            Term::Attempts(operator, right) => operator.holds(&outcome.attempts, right),
+            Term::ResponseCode(operator, right) => operator.holds(&u32::from(outcome.status), right),
+        })
     }
 }
 
-struct Parser<'a> {
-    rest: &'a str,
-    depth: usize,
-}
-
-impl Parser<'_> {
-    fn any(&mut self) -> Result<Condition, String> {
-        let mut members = vec![self.all()?];
-        while self.eat("||") {
-            members.push(self.all()?);
-        }
-        Ok(if members.len() == 1 { members.remove(0) } else { Condition::Any(members) })
+fn term(reader: &mut Reader<'_>) -> Result<Term, String> {
+    if reader.eat("IsNetworkError()") {
+        return Ok(Term::NetworkError);
     }
-
-    fn all(&mut self) -> Result<Condition, String> {
-        let mut members = vec![self.one()?];
-        while self.eat("&&") {
-            members.push(self.one()?);
-        }
-        Ok(if members.len() == 1 { members.remove(0) } else { Condition::All(members) })
-    }
-
-    fn one(&mut self) -> Result<Condition, String> {
-        self.depth += 1;
-        if self.depth > DEPTH_MAX {
-            return Err(format!("nested deeper than {DEPTH_MAX}"));
-        }
-        let condition = if self.eat("!") {
-            Condition::Not(Box::new(self.one()?))
-        } else if self.eat("(") {
-            let inner = self.any()?;
-            if !self.eat(")") {
-                return Err("a parenthesis is not closed".to_owned());
-            }
-            inner
-        } else if self.eat("IsNetworkError()") {
-            Condition::NetworkError
-        } else if self.eat("Attempts()") {
-            self.comparison(Number::Attempts)?
-        } else if self.eat("ResponseCode()") {
-            self.comparison(Number::ResponseCode)?
-        } else {
-            return Err(format!(
-                "{:?} is none of Attempts(), ResponseCode(), IsNetworkError()",
-                self.rest.trim_start()
-            ));
-        };
-        self.depth -= 1;
-        Ok(condition)
-    }
-
-    fn comparison(&mut self, number: Number) -> Result<Condition, String> {
-        let operators = [
-            ("==", Operator::Equal),
-            ("!=", Operator::Unequal),
-            ("<=", Operator::AtMost),
-            (">=", Operator::AtLeast),
-            ("<", Operator::Less),
-            (">", Operator::More),
-        ];
-        let (_, operator) =
-            operators.into_iter().find(|(text, _)| self.eat(text)).ok_or("a comparison has no operator")?;
-        let rest = self.rest.trim_start();
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        let right = rest[..digits].parse().map_err(|_| "a comparison needs a number on its right")?;
-        self.rest = &rest[digits..];
-        Ok(Condition::Compare(number, operator, right))
-    }
-
-    /// Takes `text` if it comes next.
-    fn eat(&mut self, text: &str) -> bool {
-        let rest = self.rest.trim_start().strip_prefix(text);
-        self.rest = rest.unwrap_or(self.rest);
-        rest.is_some()
-    }
+    let term = if reader.eat("Attempts()") {
+        Term::Attempts
+    } else if reader.eat("ResponseCode()") {
+        Term::ResponseCode
+    } else {
+        return Err(format!("{:?} is none of Attempts(), ResponseCode(), IsNetworkError()", reader.rest()));
+    };
+    let operator = reader.operator()?;
+    let right = reader.digits().parse().map_err(|_| "a comparison needs a number on its right")?;
+    Ok(term(operator, right))
 }
 
 #[cfg(test)]

@@ -1,0 +1,32 @@
+//! What the middlewares that ask who somebody is have in common: the list of users, and the refusal.
+
+use super::Response;
+use crate::message::Fields;
+
+/// The realm of a middleware that names none.
+pub(super) const REALM: &str = "traefik";
+
+/// The entries of the users' file and of the configuration, of which the later counts where two are of one user.
+pub(super) fn entries(file: &str, listed: &[String]) -> Result<Vec<String>, String> {
+    let mut entries = Vec::new();
+    if !file.is_empty() {
+        let text = std::fs::read_to_string(file).map_err(|error| format!("usersFile {file}: {error}"))?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        entries.extend(lines.map(str::to_owned));
+    }
+    entries.extend(listed.iter().map(|line| line.trim().to_owned()));
+    Ok(entries)
+}
+
+/// A text between double quotes (RFC 9110 §5.6.4).
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The answer that asks for credentials.
+pub(super) fn refusal(challenge: String) -> Response {
+    let mut fields = Fields::default();
+    fields.push(http::header::CONTENT_TYPE, "text/plain");
+    fields.push(http::header::WWW_AUTHENTICATE, challenge);
+    Response::new(401, fields, "401 Unauthorized\n")
+}
