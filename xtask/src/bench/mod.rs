@@ -1,24 +1,22 @@
 //! `cargo xtask bench`: Baton's proxy beside nginx and HAProxy, one run, one machine.
 //!
-//! Each proxy gets cpu 0 and one worker; the load (wrk) and the origin (nginx, a 1 KiB answer from memory) get cpu 1.
+//! Each proxy gets cpu 0 and one worker; the load (wrk, h2load) and the origin (nginx, answers from memory) get cpu 1.
 //! The rounds are interleaved, so that a noisy spell hits all alike. The figure to trust is CPU time per request of the
 //! proxy's processes; requests per second are bounded by the load side where that is saturated first.
 
 mod cpu;
 mod proxies;
+mod workload;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use crate::{peers, run};
-use proxies::{HOST, Origin, Proxy};
-
-/// Connections held open by the load.
-const CONNECTIONS: &str = "64";
+use proxies::{Origin, Proxy};
+use workload::Workload;
 
 #[derive(Debug, Args)]
 pub struct Bench {
@@ -28,9 +26,12 @@ pub struct Bench {
     /// Interleaved rounds; medians are shown
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Only these workloads: h1, tls
-    #[arg(long, value_delimiter = ',', default_value = "h1,tls")]
-    workloads: Vec<String>,
+    /// Only these workloads
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "h1,tls,h2,body")]
+    workloads: Vec<Workload>,
+    /// Host rules in each proxy's configuration; the requests are for the last one
+    #[arg(long, default_value_t = 1)]
+    routes: usize,
     /// Only these proxies: baton, nginx, haproxy, traefik
     #[arg(long, value_delimiter = ',', default_value = "baton,nginx,haproxy")]
     proxies: Vec<String>,
@@ -59,55 +60,39 @@ impl Bench {
         let origin = Origin::start(dir)?;
         let mut running = Vec::new();
         for name in &self.proxies {
-            running.push(Proxy::start(name, dir, origin.port)?);
+            running.push(Proxy::start(name, dir, origin.port, self.routes)?);
         }
-        for workload in &self.workloads {
+        for &workload in &self.workloads {
             let mut samples: BTreeMap<&str, Vec<Sample>> = BTreeMap::new();
             for round in 0..self.rounds {
                 for proxy in &running {
-                    let sample = self.sample(proxy, workload).with_context(|| format!("{} {workload}", proxy.name))?;
-                    eprintln!("{workload} round {} {:8} {:6.1} µs", round + 1, proxy.name, sample.micros_per_request);
+                    let sample =
+                        self.sample(proxy, workload).with_context(|| format!("{} {workload:?}", proxy.name))?;
+                    eprintln!("{workload:?} round {} {:8} {:6.1} µs", round + 1, proxy.name, sample.micros_per_request);
                     samples.entry(&proxy.name).or_default().push(sample);
                 }
             }
-            report(workload, &self.proxies, &samples);
+            report(workload, self.routes, &self.proxies, &samples);
         }
         Ok(())
     }
 
-    fn sample(&self, proxy: &Proxy, workload: &str) -> Result<Sample> {
-        let url = match workload {
-            "h1" => format!("http://127.0.0.1:{}/", proxy.http_port),
-            "tls" => format!("https://127.0.0.1:{}/", proxy.https_port),
-            other => anyhow::bail!("no workload {other:?}; there are h1 and tls"),
-        };
+    fn sample(&self, proxy: &Proxy, workload: Workload) -> Result<Sample> {
         let before = cpu::seconds(proxy.pid())?;
-        let text = run::output(
-            Command::new("taskset")
-                .args(["-c", "1"])
-                .arg(peers::dir().join("bin/wrk"))
-                .args(["-t1", "-c", CONNECTIONS, "-d", &format!("{}s", self.seconds)])
-                .args(["-H", &format!("Host: {HOST}"), &url]),
-        )?;
+        let counted = workload.run(proxy, self.seconds)?;
         let used = cpu::seconds(proxy.pid())? - before;
-        ensure!(!text.contains("Non-2xx") && !text.contains("Socket errors"), "failed requests:\n{text}");
-        let number = |before: &str, after: &str| -> Option<f64> {
-            let line = text.lines().find(|line| line.contains(before) && line.contains(after))?;
-            line.split_whitespace().find_map(|word| word.parse().ok())
-        };
-        let requests = number(" requests in ", "read").context("no request count from wrk")?;
-        let requests_per_second = number("Requests/sec:", "").context("no rate from wrk")?;
-        Ok(Sample { micros_per_request: used * 1e6 / requests, requests_per_second })
+        Ok(Sample { micros_per_request: used * 1e6 / counted.requests, requests_per_second: counted.per_second })
     }
 }
 
-fn report(workload: &str, order: &[String], samples: &BTreeMap<&str, Vec<Sample>>) {
+fn report(workload: Workload, routes: usize, order: &[String], samples: &BTreeMap<&str, Vec<Sample>>) {
     let median = |name: &str, pick: fn(&Sample) -> f64| {
         let mut values: Vec<f64> = samples[name].iter().map(pick).collect();
         values.sort_by(f64::total_cmp);
         (values[values.len() / 2], values[0], values[values.len() - 1])
     };
-    println!("\n{workload}: 1 KiB, keep-alive, {CONNECTIONS} connections, one core");
+    let rules = if routes == 1 { String::new() } else { format!(", {routes} host rules") };
+    println!("\n{}{rules}, one core", workload.describe());
     println!("{:10} {:>22} {:>12}  ratio of CPU", "proxy", "CPU µs/request", "requests/s");
     let (own, ..) = median(&order[0], |sample| sample.micros_per_request);
     for name in order {

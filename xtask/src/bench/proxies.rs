@@ -47,13 +47,14 @@ pub fn certificate(dir: &Path) -> Result<()> {
 impl Origin {
     pub fn start(dir: &Path) -> Result<Self> {
         let port = free_port()?;
-        let body = "x".repeat(1024);
+        let (body, large) = ("x".repeat(1024), dir.join("large"));
+        fs::write(&large, "x".repeat(100 << 10))?;
         let config = format!(
             "daemon off; worker_processes 1; pid {0}/origin.pid; error_log {0}/origin.err;
              events {{ worker_connections 4096; }}
-             http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 600s;
+             http {{ access_log off; sendfile on; open_file_cache max=16; keepalive_requests 1000000000; keepalive_timeout 600s;
                client_body_temp_path {0}/ob; proxy_temp_path {0}/op; fastcgi_temp_path {0}/of; uwsgi_temp_path {0}/ou; scgi_temp_path {0}/os;
-               server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ default_type text/plain; return 200 '{body}'; }} }} }}",
+               server {{ listen 127.0.0.1:{port} backlog=4096; location / {{ default_type text/plain; return 200 '{body}'; }} location = /large {{ root {0}; }} }} }}",
             dir.display()
         );
         fs::write(dir.join("origin.conf"), config)?;
@@ -64,9 +65,9 @@ impl Origin {
 }
 
 impl Proxy {
-    pub fn start(name: &str, dir: &Path, origin: u16) -> Result<Self> {
+    pub fn start(name: &str, dir: &Path, origin: u16, routes: usize) -> Result<Self> {
         let (http_port, https_port) = (free_port()?, free_port()?);
-        let ports = Ports { http_port, https_port, origin };
+        let ports = Ports { http_port, https_port, origin, routes };
         let child = match name {
             "baton" => baton(dir, &ports, &run::target_dir().join("release/baton"), &["proxy"]),
             "traefik" => baton(dir, &ports, &peers::dir().join("bin/traefik"), &[]),
@@ -121,6 +122,15 @@ struct Ports {
     http_port: u16,
     https_port: u16,
     origin: u16,
+    /// Host rules, that of [`HOST`] included.
+    routes: usize,
+}
+
+impl Ports {
+    /// The other hosts that have a rule.
+    fn others(&self) -> impl Iterator<Item = String> {
+        (1..self.routes).map(|index| format!("host{index}.bench.test"))
+    }
 }
 
 /// Baton and Traefik read the same files.
@@ -128,12 +138,16 @@ fn baton(dir: &Path, ports: &Ports, program: &Path, verb: &[&str]) -> Result<Chi
     let name = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let dynamic = dir.join(format!("{name}-dynamic.yml"));
     let config = dir.join(format!("{name}.yml"));
+    let others: String = ports
+        .others()
+        .map(|host| format!("    {}: {{ rule: 'Host(`{host}`)', service: origin }}\n", host.replace('.', "-")))
+        .collect();
     fs::write(
         &dynamic,
         format!(
             "http:
   routers:
-    plain: {{ rule: 'Host(`{HOST}`)', service: origin, entryPoints: [web] }}
+{others}    plain: {{ rule: 'Host(`{HOST}`)', service: origin, entryPoints: [web] }}
     tls: {{ rule: 'Host(`{HOST}`)', service: origin, entryPoints: [websecure], tls: {{}} }}
   services:
     origin: {{ loadBalancer: {{ servers: [{{ url: 'http://127.0.0.1:{}' }}] }} }}
@@ -162,14 +176,16 @@ providers: {{ file: {{ filename: {} }} }}
 }
 
 fn nginx(dir: &Path, ports: &Ports) -> Result<Child> {
+    let others = ports.others().fold(String::new(), |all, host| all + " " + &host);
     let config = format!(
         "daemon off; worker_processes 1; pid {0}/nginx.pid; error_log {0}/nginx.err;
          events {{ worker_connections 4096; }}
          http {{ access_log off; keepalive_requests 1000000000; keepalive_timeout 600s;
            client_body_temp_path {0}/nb; proxy_temp_path {0}/np; fastcgi_temp_path {0}/nf; uwsgi_temp_path {0}/nu; scgi_temp_path {0}/ns;
+           server_names_hash_max_size 65536; server_names_hash_bucket_size 128;
            upstream origin {{ server 127.0.0.1:{1}; keepalive 256; keepalive_requests 1000000000; }}
            ssl_certificate {0}/cert.pem; ssl_certificate_key {0}/key.pem;
-           server {{ listen 127.0.0.1:{2} backlog=4096; listen 127.0.0.1:{3} ssl backlog=4096; server_name {HOST};
+           server {{ listen 127.0.0.1:{2} backlog=4096; listen 127.0.0.1:{3} ssl http2 backlog=4096; server_name {HOST}{others};
              location / {{ proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection '';
                proxy_set_header Host $host; proxy_set_header X-Forwarded-For $remote_addr; proxy_set_header X-Forwarded-Proto $scheme; }} }} }}",
         dir.display(),
@@ -182,6 +198,8 @@ fn nginx(dir: &Path, ports: &Ports) -> Result<Child> {
 }
 
 fn haproxy(dir: &Path, ports: &Ports) -> Result<Child> {
+    let names = dir.join("hosts.lst");
+    fs::write(&names, ports.others().fold(HOST.to_owned(), |all, host| all + "\n" + &host))?;
     let config = format!(
         "global
   nbthread 1
@@ -195,15 +213,16 @@ defaults
   http-reuse always
 frontend web
   bind 127.0.0.1:{}
-  bind 127.0.0.1:{} ssl crt {}/both.pem alpn http/1.1
+  bind 127.0.0.1:{} ssl crt {}/both.pem alpn h2,http/1.1
   http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}
-  use_backend origin if {{ hdr(host) -i {HOST} }}
+  use_backend origin if {{ hdr(host) -i -f {} }}
 backend origin
   server origin 127.0.0.1:{}
 ",
         ports.http_port,
         ports.https_port,
         dir.display(),
+        names.display(),
         ports.origin
     );
     fs::write(dir.join("haproxy.cfg"), config)?;
