@@ -3,6 +3,15 @@
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
+/// Most findings that are reported for one file.
+pub(crate) const MAX_DIAGNOSTICS: usize = 1000;
+/// Longest detail of a finding, in characters: what a file holds may stand in it.
+const LONGEST_DETAIL: usize = 1000;
+/// Most names that a misspelt one is compared with.
+const MOST_NAMES: usize = 500;
+/// Distance of the places where characters are counted beforehand.
+const BYTES_PER_MARK: usize = 4096;
+
 /// A range of bytes in one source text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Span {
@@ -43,6 +52,8 @@ pub struct Source {
     pub name: String,
     pub text: String,
     line_starts: Vec<usize>,
+    /// Characters before every [`BYTES_PER_MARK`]-th byte, so that long lines cost nothing.
+    marks: Vec<usize>,
 }
 
 /// A finding inside an expression or block, before it is tied to a file.
@@ -70,16 +81,35 @@ impl Source {
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
         let text = text.into();
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { name: name.into(), text, line_starts }
+        let mut marks = Vec::new();
+        let mut characters = 0;
+        for chunk in text.as_bytes().chunks(BYTES_PER_MARK) {
+            marks.push(characters);
+            characters += count(chunk);
+        }
+        Self { name: name.into(), text, line_starts, marks }
     }
 
     /// Line and column, both from 1, of a byte offset; offsets past the end give the end.
     pub fn position(&self, offset: usize) -> (usize, usize) {
         let offset = offset.min(self.text.len());
         let line = self.line_starts.partition_point(|start| *start <= offset);
-        let start = self.line_starts[line - 1];
-        let column = self.text.get(start..offset).map_or(offset - start, |text| text.chars().count());
+        let column = self.characters_before(offset) - self.characters_before(self.line_starts[line - 1]);
         (line, column + 1)
+    }
+
+    /// Where a line (from 1) begins, and its text without the line break.
+    fn line(&self, line: usize) -> (usize, &str) {
+        let start = self.line_starts.get(line.saturating_sub(1)).copied().unwrap_or(self.text.len());
+        let rest = &self.text[start..];
+        (start, rest.split('\n').next().unwrap_or(rest))
+    }
+
+    fn characters_before(&self, offset: usize) -> usize {
+        let mark = offset / BYTES_PER_MARK;
+        let counted = self.marks.get(mark).or(self.marks.last()).copied().unwrap_or(0);
+        let from = if mark < self.marks.len() { mark } else { self.marks.len().saturating_sub(1) } * BYTES_PER_MARK;
+        counted + count(&self.text.as_bytes()[from..offset])
     }
 
     pub(crate) fn diagnose(&self, flaw: Flaw) -> Diagnostic {
@@ -87,7 +117,7 @@ impl Source {
         Diagnostic {
             severity: Severity::Error,
             summary: flaw.summary,
-            detail: flaw.detail,
+            detail: shortened(flaw.detail),
             file: self.name.clone(),
             line,
             column,
@@ -135,7 +165,7 @@ impl Diagnostic {
         }
     }
 
-    /// The finding with its source line, as a terminal shows it.
+    /// The finding with its source line (the first, if it spans several), as a terminal shows it.
     pub fn render(&self, source: &Source, colour: bool) -> String {
         let level = match self.severity {
             Severity::Error => Level::ERROR,
@@ -145,9 +175,11 @@ impl Diagnostic {
         let title = level.primary_title(self.summary.as_str());
         let mut group = match self.span.filter(|_| source.name == self.file && self.line > 0) {
             Some(span) => {
-                let end = span.end.clamp(span.start, source.text.len());
-                let start = span.start.min(source.text.len());
-                let snippet = Snippet::source(source.text.as_str())
+                let (line_start, line) = source.line(self.line);
+                let start = (span.start - line_start).min(line.len());
+                let end = (span.end - line_start).clamp(start, line.len());
+                let snippet = Snippet::source(line)
+                    .line_start(self.line)
                     .path(self.file.as_str())
                     .annotation(AnnotationKind::Primary.span(start..end).label(self.detail.as_str()));
                 title.element(snippet)
@@ -158,6 +190,18 @@ impl Diagnostic {
             group = group.element(Level::HELP.message(help.as_str()));
         }
         renderer.render(&[group]).clone()
+    }
+}
+
+/// Characters that begin in these bytes.
+fn count(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|byte| (**byte & 0xc0) != 0x80).count()
+}
+
+fn shortened(text: String) -> String {
+    match text.char_indices().nth(LONGEST_DETAIL) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text,
     }
 }
 
@@ -174,33 +218,12 @@ pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     }
     known
         .into_iter()
-        .map(|name| (distance(word, name), name))
+        .take(MOST_NAMES)
+        .filter(|name| name.len() <= LONGEST_WORD)
+        .map(|name| (strsim::osa_distance(word, name), name))
         .filter(|(distance, name)| *distance <= (name.len().max(word.len()) / 3).max(1))
         .min()
         .map(|(_, name)| name)
-}
-
-/// Edits (insert, delete, replace, swap of neighbours) from one word to another.
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
-    let mut rows = vec![vec![0usize; to.len() + 1]; from.len() + 1];
-    for (i, row) in rows.iter_mut().enumerate() {
-        row[0] = i;
-    }
-    for (j, cell) in rows[0].iter_mut().enumerate() {
-        *cell = j;
-    }
-    for i in 1..=from.len() {
-        for j in 1..=to.len() {
-            let replaced = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
-            let mut best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            rows[i][j] = best;
-        }
-    }
-    rows[from.len()][to.len()]
 }
 
 #[cfg(test)]
@@ -214,6 +237,13 @@ mod tests {
         assert_eq!(source.position(2), (2, 1));
         assert_eq!(source.position(4), (2, 2));
         assert_eq!(source.position(99), (3, 1));
+        let long = format!("{}\n{}x", "é".repeat(3000), "é".repeat(5000));
+        let source = Source::new("x", long.as_str());
+        assert_eq!(source.position(long.len() - 1), (2, 5001));
+        assert_eq!(source.position(long.len()), (2, 5002));
+        assert_eq!(source.position(5998), (1, 3000));
+        assert_eq!(Source::new("x", "").position(0), (1, 1));
+        assert_eq!(Source::new("x", "a".repeat(8192)).position(8192), (1, 8193));
     }
 
     #[test]

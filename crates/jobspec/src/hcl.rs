@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 pub use crate::decode::schema::{Argument, BlockRule, Inside, Kind, Schema, Times, arg, labelled, many, must, once};
 use crate::decode::{Decoder, Spans};
 use crate::diagnostic::{Diagnostic, Flaw, Severity, Source, Span};
-use crate::eval::{Evaluator, Host, Scope};
+use crate::eval::{Evaluator, Host, Scope, Unknown};
 use crate::parse::{diagnose, in_order, nearest_span};
 use crate::syntax::ast::BodyNode;
 use crate::syntax::{json, native};
@@ -40,7 +40,7 @@ pub fn decode(text: &str, name: &str, schema: &'static Schema, host: &dyn Host) 
     };
     let node = node.map_err(|flaws| in_order(diagnose(&source, flaws)))?;
     let work = Cell::new(0);
-    let evaluator = Evaluator { text: &source.text, host, work: &work };
+    let evaluator = Evaluator { text: &source.text, host, work: &work, unknown: Unknown::Refused };
     let mut decoder = Decoder { evaluator, flaws: Vec::new(), spans: Spans::new() };
     let value = decoder.block(&node, schema, Span::default(), "", &Scope::new(&[]));
     let Decoder { flaws, spans, .. } = decoder;

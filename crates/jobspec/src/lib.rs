@@ -16,6 +16,7 @@ mod functions;
 pub mod hcl;
 mod implied;
 mod parse;
+mod pattern;
 mod problem;
 mod schedule;
 mod syntax;

@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 
 use crate::decode::schema::JOB;
 use crate::decode::{Decoder, Spans, job};
-use crate::diagnostic::{Diagnostic, Flaw, Severity, Source, Span, suggestion};
-use crate::eval::{Evaluator, Host, NoHost, Scope};
+use crate::diagnostic::{Diagnostic, Flaw, MAX_DIAGNOSTICS, Severity, Source, Span, suggestion};
+use crate::eval::{Evaluator, Host, NoHost, Scope, Unknown};
 use crate::problem::Problem;
 use crate::syntax::ast::{Attribute, Block, Body, BodyNode};
 use crate::syntax::json::{self, JsonKind, JsonNode};
@@ -30,8 +30,6 @@ const DEPRECATED: [(&str, &str); 3] = [
     ),
     ("PreventRescheduleOnLost", "PreventRescheduleOnLost is deprecated and ignored in favor of Disconnect.Replace"),
 ];
-/// Most findings that are reported for one file.
-const MAX_DIAGNOSTICS: usize = 1000;
 
 /// What a job file may draw on besides its text.
 pub struct ParseOptions<'a> {
@@ -215,7 +213,7 @@ fn read_body(
         return Err(diagnostics);
     };
     let names = [("var", &var), ("local", &local)];
-    let evaluator = Evaluator { text: &source.text, host: options.host, work };
+    let evaluator = Evaluator { text: &source.text, host: options.host, work, unknown: Unknown::Kept };
     let mut decoder = Decoder { evaluator, flaws: Vec::new(), spans: Spans::new() };
     decoder.spans.insert(String::new(), block.kind_span);
     let mut draft = decoder.block(&block.body, &JOB, block.kind_span, "", &Scope::new(&names));

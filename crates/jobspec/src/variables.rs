@@ -2,38 +2,20 @@
 //!
 //! Lowest to highest: default, environment (`NOMAD_VAR_name`), variable files in order, values given one by one.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Flaw, Source, Span, suggestion};
-use crate::eval::{Evaluator, Host, Number, Scope, Type, Value};
-use crate::syntax::ast::{Attribute, Block, Body, BodyNode, Expr};
-use crate::syntax::{json, native};
+use crate::eval::{Evaluator, Host, Number, Scope, Type, Unknown, Value};
+use crate::syntax::ast::{Block, Body, BodyNode, Expr};
 use references::references;
 
+mod inputs;
+mod locals;
 mod references;
 
-/// Prefixes of environment variables that set a job file's variable; the later one wins.
-pub const ENVIRONMENT_PREFIXES: [&str; 2] = ["NOMAD_VAR_", "BATON_VAR_"];
-
-/// A file of assignments, HCL or JSON.
-#[derive(Clone, Debug)]
-pub struct VarFile {
-    pub name: String,
-    pub text: String,
-}
-
-/// Where values come from.
-#[derive(Clone, Debug, Default)]
-pub struct Inputs {
-    /// `-var name=value`, in order.
-    pub given: Vec<(String, String)>,
-    pub files: Vec<VarFile>,
-    /// The whole environment; only names with one of [`ENVIRONMENT_PREFIXES`] are used.
-    pub environment: Vec<(String, String)>,
-    /// Whether values for undeclared variables are errors.
-    pub strict: bool,
-}
+pub use inputs::{ENVIRONMENT_PREFIXES, Inputs, VarFile};
 
 struct Variable {
     kind: Option<Type>,
@@ -53,13 +35,13 @@ struct Validation {
 pub(crate) struct Variables<'a> {
     source: &'a Source,
     host: &'a dyn Host,
-    work: &'a std::cell::Cell<u64>,
+    work: &'a Cell<u64>,
     declared: BTreeMap<String, Variable>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 impl<'a> Variables<'a> {
-    pub(crate) fn new(source: &'a Source, host: &'a dyn Host, work: &'a std::cell::Cell<u64>) -> Self {
+    pub(crate) fn new(source: &'a Source, host: &'a dyn Host, work: &'a Cell<u64>) -> Self {
         Self { source, host, work, declared: BTreeMap::new(), diagnostics: Vec::new() }
     }
 
@@ -67,9 +49,17 @@ impl<'a> Variables<'a> {
         self.diagnostics.push(self.source.diagnose(flaw));
     }
 
-    fn eval(&mut self, expr: &Expr, scope: &Scope<'_>) -> Option<Value> {
-        let evaluator = Evaluator { text: &self.source.text, host: self.host, work: self.work };
-        match evaluator.eval(expr, scope) {
+    /// Values of variables are constants: nothing can be referred to.
+    fn evaluator<'t>(&self, text: &'t str) -> Evaluator<'t>
+    where
+        'a: 't,
+    {
+        Evaluator { text, host: self.host, work: self.work, unknown: Unknown::Refused }
+    }
+
+    fn constant(&mut self, expr: &Expr) -> Option<Value> {
+        let source = self.source;
+        match self.evaluator(&source.text).eval(expr, &Scope::new(&[])) {
             Ok(value) => Some(value),
             Err(flaw) => {
                 self.flaw(flaw);
@@ -117,7 +107,7 @@ impl<'a> Variables<'a> {
             }
         }
         if let Some(attribute) = default
-            && let Some(value) = self.eval(&attribute.expr, &Scope::new(&[]))
+            && let Some(value) = self.constant(&attribute.expr)
         {
             let kind = variable.kind.get_or_insert_with(|| inferred(&value));
             match kind.convert(value) {
@@ -144,7 +134,7 @@ impl<'a> Variables<'a> {
     /// The older `variables { name = default }`.
     pub(crate) fn declare_all(&mut self, body: &Body) {
         for attribute in &body.attributes {
-            let Some(value) = self.eval(&attribute.expr, &Scope::new(&[])) else { continue };
+            let Some(value) = self.constant(&attribute.expr) else { continue };
             let variable = Variable {
                 kind: Some(inferred(&value)),
                 value: Some(value),
@@ -191,7 +181,7 @@ impl<'a> Variables<'a> {
             return None;
         }
         let message = match find("error_message") {
-            Some(attribute) => self.eval(&attribute.expr, &Scope::new(&[]))?.to_text().unwrap_or_default(),
+            Some(attribute) => self.constant(&attribute.expr)?.to_text().unwrap_or_default(),
             None => String::new(),
         };
         if message.trim().is_empty() {
@@ -200,123 +190,6 @@ impl<'a> Variables<'a> {
             return None;
         }
         Some(Validation { condition: Arc::clone(&condition.expr), message })
-    }
-
-    /// Takes the values from outside; the names left without one are reported.
-    pub(crate) fn assign(&mut self, inputs: &Inputs) {
-        for prefix in ENVIRONMENT_PREFIXES {
-            for (name, text) in &inputs.environment {
-                if let Some(name) = name.strip_prefix(prefix)
-                    && self.declared.contains_key(name)
-                {
-                    self.text(name, text, "env");
-                }
-            }
-        }
-        for file in &inputs.files {
-            self.file(file, inputs.strict);
-        }
-        for (name, text) in &inputs.given {
-            if self.declared.contains_key(name) {
-                self.text(name, text, "cmd");
-            } else if inputs.strict {
-                let known: Vec<&str> = self.declared.keys().map(String::as_str).collect();
-                let help = suggestion(name, known);
-                let mut diagnostic = Diagnostic::whole_file(
-                    "<value for var.".to_owned().as_str(),
-                    "Undefined -var variable",
-                    format!(
-                        "A {name:?} variable was passed in the command line but was not found in known variables. To \
-                         declare variable {name:?}, place a variable block in the job file."
-                    ),
-                );
-                diagnostic.file.push_str(&format!("{name} from arguments>"));
-                diagnostic.help = help;
-                self.diagnostics.push(diagnostic);
-            }
-        }
-        self.check();
-    }
-
-    fn text(&mut self, name: &str, text: &str, origin: &'static str) {
-        let Some(kind) = self.declared.get(name).map(|variable| variable.kind.clone()) else { return };
-        let place =
-            format!("<value for var.{name} from {}>", if origin == "env" { "environment" } else { "arguments" });
-        let parsed = if kind.as_ref().is_some_and(|kind| kind.is_structured() || *kind == Type::Bool) {
-            let source = Source::new(place.as_str(), text);
-            let value = native::parse_expression(text)
-                .map_err(|mut flaws| flaws.remove(0))
-                .and_then(|expr| Evaluator { text, host: self.host, work: self.work }.eval(&expr, &Scope::new(&[])));
-            match value {
-                Ok(value) => value,
-                Err(flaw) => return self.diagnostics.push(source.diagnose(flaw)),
-            }
-        } else {
-            Value::text(text)
-        };
-        match kind.unwrap_or(Type::String).convert(parsed) {
-            Ok(value) => self.set(name, value, origin),
-            Err(why) => {
-                let (summary, what) = match origin {
-                    "env" => ("Invalid value for variable", "value"),
-                    _ => ("Invalid argument value for -var variable", "received arg value"),
-                };
-                let detail =
-                    format!("The {what} for {name} is not compatible with the variable's type constraint: {why}.");
-                self.diagnostics.push(Diagnostic::whole_file(&place, summary, detail));
-            }
-        }
-    }
-
-    fn set(&mut self, name: &str, value: Value, origin: &'static str) {
-        if let Some(variable) = self.declared.get_mut(name) {
-            variable.value = Some(value);
-            variable.origin = origin;
-        }
-    }
-
-    fn file(&mut self, file: &VarFile, strict: bool) {
-        let source = Source::new(file.name.as_str(), file.text.as_str());
-        let attributes = match assignments(&source) {
-            Ok(attributes) => attributes,
-            Err(flaws) => return self.diagnostics.extend(flaws.into_iter().map(|flaw| source.diagnose(flaw))),
-        };
-        for attribute in attributes {
-            let name = attribute.name.as_str();
-            let Some(variable) = self.declared.get(name) else {
-                if strict {
-                    let flaw = Flaw::new(
-                        attribute.name_span,
-                        "Undefined variable",
-                        format!(
-                            "A {name:?} variable was set but was not found in known variables. To declare variable {name:?}, place a variable block in the job file."
-                        ),
-                    );
-                    let help = suggestion(name, self.declared.keys().map(String::as_str));
-                    let flaw = match help {
-                        Some(help) => flaw.help(help),
-                        None => flaw,
-                    };
-                    self.diagnostics.push(source.diagnose(flaw));
-                }
-                continue;
-            };
-            let kind = variable.kind.clone().unwrap_or(Type::Any);
-            let value = Evaluator { text: &source.text, host: self.host, work: self.work }
-                .eval(&attribute.expr, &Scope::new(&[]))
-                .and_then(|value| {
-                    kind.convert(value).map_err(|why| {
-                        let detail = format!(
-                            "The value for {name} is not compatible with the variable's type constraint: {why}."
-                        );
-                        Flaw::new(attribute.expr.span, "Invalid value for variable", detail)
-                    })
-                });
-            match value {
-                Ok(value) => self.set(name, value, "varfile"),
-                Err(flaw) => self.diagnostics.push(source.diagnose(flaw)),
-            }
-        }
     }
 
     fn check(&mut self) {
@@ -335,7 +208,7 @@ impl<'a> Variables<'a> {
             };
             let var = Value::Map([(name.clone(), value.clone())].into());
             let names = [("var", &var)];
-            let evaluator = Evaluator { text: &self.source.text, host: self.host, work: self.work };
+            let evaluator = self.evaluator(&self.source.text);
             for validation in &variable.validations {
                 let result = evaluator.eval(&validation.condition, &Scope::new(&names)).and_then(|result| {
                     result.to_bool().map_err(|why| {
@@ -361,41 +234,6 @@ impl<'a> Variables<'a> {
         let set = self.declared.iter();
         Value::Map(set.map(|(name, variable)| (name.clone(), variable.value.clone().unwrap_or(Value::Null))).collect())
     }
-
-    /// `local.*` as one object; they may refer to each other in any order.
-    pub(crate) fn locals(&mut self, blocks: &[Body], var: &Value) -> Value {
-        let mut waiting: BTreeMap<&str, (&Attribute, BTreeSet<String>)> = BTreeMap::new();
-        for attribute in blocks.iter().flat_map(|body| &body.attributes) {
-            let mut needs = BTreeSet::new();
-            references(&attribute.expr, "local", &mut needs);
-            if waiting.insert(&attribute.name, (attribute, needs)).is_some() {
-                let detail = format!("Duplicate {} definition found.", attribute.name);
-                self.flaw(Flaw::new(attribute.name_span, "Duplicate value in locals", detail));
-            }
-        }
-        let mut known = Value::Map(BTreeMap::new());
-        loop {
-            let names: BTreeSet<&str> = waiting.keys().copied().collect();
-            let ready = waiting.iter().find(|(_, (_, needs))| !needs.iter().any(|need| names.contains(need.as_str())));
-            let Some((name, (attribute, _))) = ready.map(|(name, entry)| (*name, entry)) else { break };
-            let scope = [("var", var), ("local", &known)];
-            let value = self.eval(&attribute.expr, &Scope::new(&scope)).unwrap_or(Value::Null);
-            waiting.remove(name);
-            if let Value::Map(known) = &mut known {
-                known.insert(name.to_owned(), value);
-            }
-        }
-        if let Some((name, (attribute, needs))) = waiting.iter().next() {
-            let others: Vec<&str> =
-                needs.iter().map(String::as_str).filter(|need| waiting.contains_key(need)).collect();
-            let detail = format!(
-                "local.{name} refers to local.{}, which in the end refers back to it.",
-                others.join(", local.")
-            );
-            self.flaw(Flaw::new(attribute.name_span, "Circular reference in locals", detail));
-        }
-        known
-    }
 }
 
 fn inferred(value: &Value) -> Type {
@@ -407,39 +245,6 @@ fn inferred(value: &Value) -> Type {
         Value::Map(_) => Type::Map(Box::new(Type::Any)),
         Value::Null => Type::Any,
     }
-}
-
-fn assignments(source: &Source) -> Result<Vec<Attribute>, Vec<Flaw>> {
-    if source.text.trim_start().starts_with('{') {
-        let node = json::parse(&source.text).map_err(|flaw| vec![flaw])?;
-        return node
-            .members()
-            .unwrap_or_default()
-            .iter()
-            .map(|member| {
-                Ok(Attribute {
-                    name: member.key.clone(),
-                    name_span: member.key_span,
-                    expr: Arc::new(member.value.to_expr()?),
-                })
-            })
-            .collect();
-    }
-    let body = native::parse_body(source)?;
-    let flaws: Vec<Flaw> = body
-        .blocks
-        .iter()
-        .map(|block| match block.kind.as_str() {
-            "variable" => Flaw::new(
-                block.kind_span,
-                "Variable declaration in a .var file",
-                "A .var file is used to assign values to variables that have already been declared in the job file, not \
-                 to declare new variables.",
-            ),
-            kind => Flaw::new(block.kind_span, "Unsupported block type", format!("Blocks of type {kind:?} are not expected here.")),
-        })
-        .collect();
-    if flaws.is_empty() { Ok(body.attributes) } else { Err(flaws) }
 }
 
 fn is_identifier(name: &str) -> bool {

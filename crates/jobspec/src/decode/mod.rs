@@ -6,11 +6,11 @@ pub(crate) mod job;
 pub(crate) mod schema;
 mod values;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value as Json};
 
-use crate::diagnostic::{Flaw, Span, suggestion};
+use crate::diagnostic::{Flaw, MAX_DIAGNOSTICS, Span, suggestion};
 use crate::eval::{Evaluator, Scope, Value};
 use crate::syntax::ast::{Attribute, Block, BodyNode, Expr};
 use schema::{BlockRule, Inside, Kind, Schema, Times};
@@ -37,28 +37,26 @@ impl Decoder<'_> {
     ) -> Map<String, Json> {
         let body = self.open(node, schema, at, scope);
         let mut out = Map::new();
-        if self.evaluator.is_exhausted() {
-            return out;
-        }
         for attribute in &body.attributes {
+            if self.is_done() {
+                return out;
+            }
             self.attribute(attribute, schema, path, scope, &mut out);
         }
         self.missing(&body.attributes, schema, at);
-        let mut seen: HashMap<&str, Span> = HashMap::new();
+        let mut seen = HashSet::new();
         for block in &body.blocks {
-            if self.evaluator.is_exhausted() {
+            if self.is_done() {
                 return out;
             }
             let Some(rule) = schema.block(&block.kind) else {
                 self.unknown_block(block, schema);
                 continue;
             };
-            let twice = match rule.inside {
-                Inside::TextMapOrArgument => body.attributes.iter().any(|attribute| attribute.name == rule.name),
-                _ => false,
-            };
-            let before = seen.insert(rule.name, block.kind_span);
-            if rule.times == Times::Once && (before.is_some() || twice) {
+            let before = !seen.insert(rule.name);
+            let as_argument = || body.attributes.iter().any(|attribute| attribute.name == rule.name);
+            let twice = || matches!(rule.inside, Inside::TextMapOrArgument) && as_argument();
+            if rule.times == Times::Once && (before || twice()) {
                 self.flaws.push(Flaw::new(
                     block.kind_span,
                     format!("Duplicate {} block", rule.name),
@@ -275,6 +273,11 @@ impl Decoder<'_> {
         out
     }
 
+    /// Whether the allowed work is used up, or as much is wrong as anybody reads.
+    fn is_done(&self) -> bool {
+        self.evaluator.is_exhausted() || self.flaws.len() >= MAX_DIAGNOSTICS
+    }
+
     /// Counts work; false once there was too much, which is reported once.
     fn spend(&mut self, work: usize, span: Span) -> bool {
         match self.evaluator.spend(work as u64, span) {
@@ -288,9 +291,9 @@ impl Decoder<'_> {
         }
     }
 
-    /// Once the allowed work is used up, nothing more is tried or reported.
+    /// Once the end is reached, nothing more is tried or reported.
     pub(crate) fn eval(&mut self, expr: &Expr, scope: &Scope<'_>) -> Option<Value> {
-        if self.evaluator.is_exhausted() {
+        if self.is_done() {
             return None;
         }
         match self.evaluator.eval(expr, scope) {

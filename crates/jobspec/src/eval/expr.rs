@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Flaw, Span, suggestion};
-use crate::eval::{Host, Number, Value};
+use crate::eval::{Host, Number, Type, Value};
 use crate::functions;
 use crate::syntax::ast::{Expr, ExprKind, ForExpr, Operator};
 
@@ -38,6 +38,16 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) text: &'a str,
     pub(crate) host: &'a dyn Host,
     pub(crate) work: &'a Cell<u64>,
+    pub(crate) unknown: Unknown,
+}
+
+/// What a reference is whose root is not in scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// A text for whoever knows it later: `${meta.x}`.
+    Kept,
+    /// Wrong: only constants belong here.
+    Refused,
 }
 
 impl Evaluator<'_> {
@@ -68,7 +78,7 @@ impl Evaluator<'_> {
                     self.spend(value.weight(), expr.span)?;
                     Ok(value.clone())
                 }
-                None => Ok(Value::String(format!("${{{name}}}"))),
+                None => self.reference(expr.span),
             },
             ExprKind::Traversal { base, steps } => self.traversal(base, steps, scope),
             ExprKind::Conditional { test, yes, no } => self.conditional(expr.span, test, yes, no, scope),
@@ -77,7 +87,7 @@ impl Evaluator<'_> {
             ExprKind::Binary { operator, left, right } => self.binary(expr.span, *operator, left, right, scope),
             ExprKind::For(parts) => self.for_expr(parts, scope),
             ExprKind::Embedded { text, expr: inner } => {
-                let embedded = Evaluator { text, host: self.host, work: self.work };
+                let embedded = Evaluator { text, ..*self };
                 embedded.eval(inner, scope).map_err(|flaw| Flaw { span: expr.span, ..flaw })
             }
         }
@@ -90,6 +100,20 @@ impl Evaluator<'_> {
             return Err(Flaw::new(span, "Too much work", "Evaluating this file takes more steps than are allowed."));
         }
         Ok(())
+    }
+
+    /// The value of a reference that is not known here.
+    pub(super) fn reference(&self, span: Span) -> Result<Value, Flaw> {
+        let text = self.slice(span.start, span.end);
+        if self.unknown == Unknown::Kept {
+            return Ok(Value::String(format!("${{{text}}}")));
+        }
+        let flaw = Flaw::new(span, "Variables not allowed", "Variables may not be used here.");
+        Err(if self.slice(0, span.start).trim_end().ends_with("${") {
+            flaw.help("write $${ for a literal ${")
+        } else {
+            flaw.help(format!("write {text:?} in quotes if a text is meant"))
+        })
     }
 
     /// Whether the allowed work is used up.
@@ -169,6 +193,7 @@ impl Evaluator<'_> {
                     format!("Call to function \"try\" failed: no expression succeeded.{why}"),
                 ));
             }
+            "convert" => return self.convert(expr.span, args, scope),
             "can" => {
                 return match args {
                     [arg] => Ok(Value::Bool(self.eval(arg, scope).is_ok())),
@@ -210,6 +235,7 @@ impl Evaluator<'_> {
                 }
             }
         }
+        self.spend(functions::work(function, &values), expr.span)?;
         let value = functions::call(function, &values, self.host).map_err(|error| match error {
             functions::CallError::Count(detail) => Flaw::new(expr.span, "Wrong number of function arguments", detail),
             functions::CallError::Argument(index, why) => Flaw::new(
@@ -223,6 +249,19 @@ impl Evaluator<'_> {
         })?;
         self.spend(1 + value.weight(), expr.span)?;
         Ok(value)
+    }
+
+    /// `convert(value, type)`: the second argument is a type constraint, not an expression.
+    fn convert(&self, span: Span, args: &[Expr], scope: &Scope<'_>) -> Result<Value, Flaw> {
+        let [value, kind] = args else {
+            let detail = format!("Function \"convert\" expects 2 argument(s), but {} were given.", args.len());
+            return Err(Flaw::new(span, "Wrong number of function arguments", detail));
+        };
+        let (from, kind) = (self.eval(value, scope)?, Type::parse(kind)?);
+        kind.convert(from).map_err(|why| {
+            let detail = format!("Invalid value for argument 1 of \"convert\": {why}.");
+            Flaw::new(value.span, "Invalid function argument", detail)
+        })
     }
 
     fn unary(&self, negate: bool, operand: &Expr, scope: &Scope<'_>) -> Result<Value, Flaw> {

@@ -10,7 +10,7 @@ mod traversal;
 mod types;
 mod value;
 
-pub(crate) use expr::{Evaluator, Scope};
+pub(crate) use expr::{Evaluator, Scope, Unknown};
 pub use host::{Host, NoHost};
 pub(crate) use types::Type;
-pub(crate) use value::{Number, Value};
+pub(crate) use value::{BYTES_PER_STEP, Number, Ordered, Value};

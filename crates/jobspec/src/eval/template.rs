@@ -2,8 +2,7 @@
 
 use crate::diagnostic::{Flaw, Span};
 use crate::eval::traversal::is_unknown_reference;
-use crate::eval::value::BYTES_PER_STEP;
-use crate::eval::{Evaluator, Scope, Value};
+use crate::eval::{BYTES_PER_STEP, Evaluator, Scope, Unknown, Value};
 use crate::syntax::ast::{Expr, Part};
 
 impl Evaluator<'_> {
@@ -19,7 +18,7 @@ impl Evaluator<'_> {
 
     /// An unknown reference keeps its spelling, inner spaces included.
     fn interpolation(&self, expr: &Expr, span: Span, scope: &Scope<'_>) -> Result<Value, Flaw> {
-        if is_unknown_reference(expr, scope) {
+        if self.unknown == Unknown::Kept && is_unknown_reference(expr, scope) {
             let inner = self.slice(span.start + 2, span.end.saturating_sub(1));
             let inner = inner.strip_prefix('~').unwrap_or(inner);
             let inner = inner.strip_suffix('~').unwrap_or(inner);

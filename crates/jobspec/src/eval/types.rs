@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Flaw, Span};
-use crate::eval::Value;
+use crate::eval::{Ordered, Value};
 use crate::syntax::ast::{Expr, ExprKind};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -170,19 +170,10 @@ impl Type {
 }
 
 /// Sets are ordered and hold each value once.
-pub(crate) fn as_set(items: Vec<Value>) -> Vec<Value> {
-    let mut out: Vec<Value> = Vec::new();
-    for item in items {
-        if !out.contains(&item) {
-            out.push(item);
-        }
-    }
-    out.sort_by(|a, b| match (a, b) {
-        (Value::Number(a), Value::Number(b)) => a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal),
-        (Value::String(a), Value::String(b)) => a.cmp(b),
-        _ => std::cmp::Ordering::Equal,
-    });
-    out
+pub(crate) fn as_set(mut items: Vec<Value>) -> Vec<Value> {
+    items.sort_by(|a, b| Ordered(a).cmp(&Ordered(b)));
+    items.dedup_by(|a, b| Ordered(a) == Ordered(b));
+    items
 }
 
 fn invalid(span: Span, detail: impl Into<String>) -> Flaw {

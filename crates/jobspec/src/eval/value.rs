@@ -1,12 +1,13 @@
 //! Values and the conversions between them.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::Value as Json;
 
 /// So much text costs as much as one step.
-pub(super) const BYTES_PER_STEP: usize = 64;
+pub(crate) const BYTES_PER_STEP: usize = 64;
 
 /// What an expression yields. Objects and maps are one kind, as are tuples, lists and sets.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,7 +84,7 @@ impl PartialEq for Number {
 }
 
 impl PartialOrd for Number {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Whole(a), Self::Whole(b)) => a.partial_cmp(b),
             _ => self.as_f64().partial_cmp(&other.as_f64()),
@@ -100,7 +101,56 @@ impl fmt::Display for Number {
     }
 }
 
+/// A value in a total order, for sets: by kind, then by content. Whole numbers too large for a fraction's precision
+/// stand after the fraction that they round to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ordered<'a>(pub(crate) &'a Value);
+
+impl Ord for Ordered<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (self.0, other.0) {
+            (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+            (Value::Number(a), Value::Number(b)) => a.as_f64().total_cmp(&b.as_f64()).then_with(|| match (a, b) {
+                (Number::Whole(a), Number::Whole(b)) => a.cmp(b),
+                (a, b) => matches!(a, Number::Whole(_)).cmp(&matches!(b, Number::Whole(_))),
+            }),
+            (Value::String(a), Value::String(b)) => a.cmp(b),
+            (Value::List(a), Value::List(b)) => a.iter().map(Ordered).cmp(b.iter().map(Ordered)),
+            (Value::Map(a), Value::Map(b)) => {
+                let pairs = |(key, value)| (key, Ordered(value));
+                a.iter().map(pairs).cmp(b.iter().map(pairs))
+            }
+            (a, b) => a.rank().cmp(&b.rank()),
+        }
+    }
+}
+
+impl PartialOrd for Ordered<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Ordered<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Ordered<'_> {}
+
 impl Value {
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Null => 0,
+            Self::Bool(_) => 1,
+            Self::Number(_) => 2,
+            Self::String(_) => 3,
+            Self::List(_) => 4,
+            Self::Map(_) => 5,
+        }
+    }
+
     pub(crate) fn text(text: impl Into<String>) -> Self {
         Self::String(text.into())
     }
@@ -171,6 +221,15 @@ impl Value {
             Self::String(text) => 1 + (text.len() / BYTES_PER_STEP) as u64,
             Self::List(items) => 1 + items.iter().map(Self::weight).sum::<u64>(),
             Self::Map(items) => 1 + items.values().map(|value| 1 + value.weight()).sum::<u64>(),
+        }
+    }
+
+    /// Levels of lists and maps.
+    pub(crate) fn depth(&self) -> usize {
+        match self {
+            Self::List(items) => 1 + items.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Map(items) => 1 + items.values().map(Self::depth).max().unwrap_or(0),
+            _ => 0,
         }
     }
 

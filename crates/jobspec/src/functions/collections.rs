@@ -1,12 +1,14 @@
 //! Lists, sets and maps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Args, CallError, Outcome, failed};
-use crate::eval::{Number, Type, Value};
+use crate::eval::{Number, Ordered, Type, Value};
 
-/// Longest list that `range` and `setproduct` make.
+/// Longest list that `range` makes.
 const LONGEST_LIST: usize = 1024;
+/// Most work that the rows of `setproduct` may be, in the unit of [`Value::weight`].
+const LARGEST_PRODUCT: u64 = 1 << 18;
 
 fn as_set(items: Vec<Value>) -> Result<Vec<Value>, CallError> {
     let kind = if items.iter().all(Value::is_primitive) && items.iter().any(|item| item.kind() != items[0].kind()) {
@@ -68,13 +70,9 @@ pub(super) fn contains(args: &Args<'_>) -> Outcome {
 }
 
 pub(super) fn distinct(args: &Args<'_>) -> Outcome {
-    let mut out: Vec<Value> = Vec::new();
-    for item in args.list(0)? {
-        if !out.contains(item) {
-            out.push(item.clone());
-        }
-    }
-    Ok(Value::List(out))
+    let mut seen = BTreeSet::new();
+    let kept = args.list(0)?.iter().filter(|item| seen.insert(Ordered(item)));
+    Ok(Value::List(kept.cloned().collect()))
 }
 
 /// Wraps around: `element(["a", "b"], 3)` is `"b"`.
@@ -191,19 +189,28 @@ pub(super) fn setunion(args: &Args<'_>) -> Outcome {
 pub(super) fn setintersection(args: &Args<'_>) -> Outcome {
     let mut kept = args.list(0)?.to_vec();
     for index in 1..args.len() {
-        let other = args.list(index)?;
-        kept.retain(|item| other.contains(item));
+        let other: BTreeSet<_> = args.list(index)?.iter().map(Ordered).collect();
+        kept.retain(|item| other.contains(&Ordered(item)));
     }
     as_set(kept).map(Value::List)
 }
 
 pub(super) fn setproduct(args: &Args<'_>) -> Outcome {
+    let lists = (0..args.len()).map(|index| args.list(index)).collect::<Result<Vec<_>, _>>()?;
+    // Each item of a list stands in so many rows as the other lists make.
+    let rows = lists.iter().fold(1u64, |rows, items| rows.saturating_mul(items.len() as u64));
+    if rows == 0 {
+        return Ok(Value::List(Vec::new()));
+    }
+    let weights = lists.iter().map(|items| {
+        let weight = items.iter().map(Value::weight).sum::<u64>();
+        (rows / items.len() as u64).saturating_mul(weight)
+    });
+    if weights.fold(rows, u64::saturating_add) > LARGEST_PRODUCT {
+        return failed("the product has too many elements");
+    }
     let mut rows: Vec<Vec<Value>> = vec![Vec::new()];
-    for index in 0..args.len() {
-        let items = args.list(index)?;
-        if rows.len().saturating_mul(items.len()) > LONGEST_LIST * 64 {
-            return failed("the product has too many elements");
-        }
+    for items in lists {
         rows = rows
             .iter()
             .flat_map(|row| items.iter().map(move |item| row.iter().cloned().chain([item.clone()]).collect()))

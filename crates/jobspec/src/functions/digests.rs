@@ -6,7 +6,11 @@ use sha2::{Digest, Sha256, Sha512};
 use uuid::Uuid;
 
 use super::{Args, CallError, Outcome, failed, text};
-use crate::eval::Host;
+use crate::eval::{Host, Value};
+
+const DEFAULT_COST: i64 = 10;
+/// A cost of 14 takes about a second.
+const HIGHEST_COST: i64 = 14;
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -28,10 +32,14 @@ pub(super) fn sha512(args: &Args<'_>) -> Outcome {
     text(hex(&Sha512::digest(args.text(0)?)))
 }
 
+/// Steps of one hash: each unit of cost doubles them.
+pub(super) fn work(values: &[Value]) -> u64 {
+    const STEPS: u64 = 8;
+    let cost = values.get(1).and_then(|cost| cost.to_number().ok()?.as_i64()).unwrap_or(DEFAULT_COST);
+    STEPS << cost.clamp(0, HIGHEST_COST)
+}
+
 pub(super) fn bcrypt(args: &Args<'_>, host: &dyn Host) -> Outcome {
-    const DEFAULT_COST: i64 = 10;
-    /// A cost of 14 takes about a second.
-    const HIGHEST_COST: i64 = 14;
     let cost = if args.len() > 1 { args.whole(1)? } else { DEFAULT_COST };
     let cost = u32::try_from(cost.max(4))
         .ok()

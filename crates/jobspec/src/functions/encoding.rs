@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Args, Outcome, failed, text};
+use super::{Args, Outcome, failed, text, within};
 use crate::eval::Value;
 
 pub(super) fn base64encode(args: &Args<'_>) -> Outcome {
@@ -116,6 +116,8 @@ pub(super) fn csvdecode(args: &Args<'_>) -> Outcome {
     };
     let mut rows = rows.into_iter();
     let Some(header) = rows.next() else { return failed("missing header line") };
+    let names: usize = header.iter().map(String::len).sum();
+    within(names.saturating_mul(rows.len()))?;
     let mut out = Vec::new();
     for (index, row) in rows.enumerate() {
         if row.len() != header.len() {

@@ -9,6 +9,8 @@ use crate::eval::{Host, Value};
 
 /// Longest file that a function reads.
 const MAX_FILE_BYTES: usize = 8 << 20;
+/// Steps that one walk through a directory counts for.
+pub(super) const WALK_WORK: u64 = 10_000;
 
 fn expanded(path: &str, host: &dyn Host) -> Result<String, CallError> {
     if path == "~" || path.starts_with("~/") {

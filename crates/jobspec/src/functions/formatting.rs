@@ -3,7 +3,7 @@
 use std::iter::Peekable;
 use std::str::CharIndices;
 
-use super::{Args, CallError, Outcome, failed, text};
+use super::{Args, CallError, Outcome, failed, text, within};
 use crate::eval::{Number, Value};
 
 /// Widest field and highest precision.
@@ -31,11 +31,14 @@ pub(super) fn formatlist(args: &Args<'_>) -> Outcome {
         Value::List(items) => items.get(index).cloned().unwrap_or(Value::Null),
         other => other.clone(),
     };
-    let mut out = Vec::new();
+    let (mut out, mut total) = (Vec::new(), 0);
     for index in 0..length {
         let template = pick(template, index).to_text().map_err(|why| CallError::Argument(0, why))?;
         let values: Vec<Value> = args.0[1..].iter().map(|value| pick(value, index)).collect();
-        out.push(Value::String(fill(&template, &values)?));
+        let line = fill(&template, &values)?;
+        total += line.len();
+        within(total)?;
+        out.push(Value::String(line));
     }
     Ok(Value::List(out))
 }
@@ -60,6 +63,7 @@ fn fill(template: &str, values: &[Value]) -> Result<String, CallError> {
             out.push(c);
             continue;
         }
+        within(out.len())?;
         let mut verb = Verb::default();
         let mut chosen = None;
         loop {

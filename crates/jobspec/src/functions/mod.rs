@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 
 use crate::eval::{Host, Number, Value};
 
+/// Longest text that a function makes, in bytes.
+const LONGEST_TEXT: usize = 8 << 20;
+
 /// Why a call did not work out.
 #[derive(Debug)]
 pub(crate) enum CallError {
@@ -162,6 +165,16 @@ pub(crate) fn call(function: &Function, values: &[Value], host: &dyn Host) -> Ou
     }
 }
 
+/// What a call costs beyond the size of its result, in the evaluator's steps.
+pub(crate) fn work(function: &Function, values: &[Value]) -> u64 {
+    match function.name {
+        "bcrypt" => digests::work(values),
+        "fileset" => files::WALK_WORK,
+        "regex_replace" => strings::pattern_work(values),
+        _ => 0,
+    }
+}
+
 /// The arguments of a call, with cty's conversions.
 struct Args<'a>(&'a [Value]);
 
@@ -220,6 +233,14 @@ fn text(text: impl Into<String>) -> Outcome {
     Ok(Value::String(text.into()))
 }
 
+/// Whether a text of that length may be made.
+fn within(length: usize) -> Result<(), CallError> {
+    match length > LONGEST_TEXT {
+        true => failed(format!("the result is longer than {LONGEST_TEXT} bytes")),
+        false => Ok(()),
+    }
+}
+
 fn failed<T>(why: impl Into<String>) -> Result<T, CallError> {
     Err(CallError::Failed(why.into()))
 }
@@ -227,6 +248,17 @@ fn failed<T>(why: impl Into<String>) -> Result<T, CallError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slow_calls_cost_more() {
+        let cost = |name: &str, values: &[Value]| work(find(name).unwrap(), values);
+        assert_eq!(cost("upper", &[Value::text("x")]), 0);
+        assert!(cost("bcrypt", &[Value::text("x"), Value::whole(14)]) > 100_000);
+        let nested = [Value::text("x"), Value::text("(a{100}){90}"), Value::text("")];
+        assert!(cost("regex_replace", &nested) > 1_500);
+        let long = [Value::String("x".repeat(100_000)), Value::text("(x?){1000}y"), Value::text("")];
+        assert!(cost("regex_replace", &long) > 100_000);
+    }
 
     #[test]
     fn the_table_is_sorted() {

@@ -55,7 +55,7 @@ pub(super) fn cidrnetmask(args: &Args<'_>) -> Outcome {
 }
 
 fn subnet(network: &IpNet, new_bits: i64, base: u128) -> Result<(IpNet, u32), CallError> {
-    let length = i64::from(network.prefix_len()) + new_bits;
+    let length = i64::from(network.prefix_len()).saturating_add(new_bits);
     let Some(length) = u8::try_from(length).ok().filter(|length| new_bits >= 0 && *length <= network.max_prefix_len())
     else {
         return failed(format!(

@@ -68,14 +68,36 @@ fn extreme(args: &Args<'_>, better: fn(Number, Number) -> bool) -> Outcome {
     Ok(Value::Number(best))
 }
 
+/// Digits are `0-9`, `a-z`, then `A-Z`; up to base 36 the case of letters does not matter.
 pub(super) fn parseint(args: &Args<'_>) -> Outcome {
     let (text, base) = (args.text(0)?, args.whole(1)?);
     let base = u32::try_from(base)
         .ok()
-        .filter(|base| (2..=36).contains(base))
-        .ok_or_else(|| CallError::Argument(1, "base must be a whole number between 2 and 36 inclusive".to_owned()))?;
-    match i128::from_str_radix(&text, base) {
-        Ok(value) => Ok(Value::whole(value)),
-        Err(_) => Err(CallError::Argument(0, format!("cannot parse {text:?} as a base {base} integer"))),
+        .filter(|base| (2..=62).contains(base))
+        .ok_or_else(|| CallError::Argument(1, "base must be a whole number between 2 and 62 inclusive".to_owned()))?;
+    match whole(&text, base) {
+        Some(value) => Ok(Value::whole(value)),
+        None => Err(CallError::Argument(0, format!("cannot parse {text:?} as a base {base} integer"))),
     }
+}
+
+fn whole(text: &str, base: u32) -> Option<i128> {
+    if base <= 36 {
+        return i128::from_str_radix(text, base).ok();
+    }
+    let (sign, digits) = match text.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
+    };
+    if digits.is_empty() {
+        return None;
+    }
+    digits.chars().try_fold(0i128, |value, digit| {
+        let digit = match digit {
+            'A'..='Z' => digit as u32 - 'A' as u32 + 36,
+            digit => digit.to_digit(36)?,
+        };
+        let digit = Some(digit).filter(|digit| *digit < base)?;
+        value.checked_mul(base.into())?.checked_add(sign * i128::from(digit))
+    })
 }

@@ -2,8 +2,9 @@
 
 use regex::Regex;
 
-use super::{Args, CallError, Outcome, failed, text};
+use super::{Args, CallError, Outcome, failed, text, within};
 use crate::eval::Value;
+use crate::pattern;
 
 pub(super) fn chomp(args: &Args<'_>) -> Outcome {
     text(args.text(0)?.trim_end_matches(['\n', '\r']))
@@ -16,8 +17,9 @@ pub(super) fn indent(args: &Args<'_>) -> Outcome {
     if !(0..=WIDEST).contains(&width) {
         return Err(CallError::Argument(0, format!("must be between 0 and {WIDEST}")));
     }
-    let padding = format!("\n{}", " ".repeat(width as usize));
-    text(args.text(1)?.replace('\n', &padding))
+    let (padding, whole) = (format!("\n{}", " ".repeat(width as usize)), args.text(1)?);
+    within(whole.len().saturating_add(whole.matches('\n').count().saturating_mul(padding.len())))?;
+    text(whole.replace('\n', &padding))
 }
 
 pub(super) fn join(args: &Args<'_>) -> Outcome {
@@ -29,6 +31,8 @@ pub(super) fn join(args: &Args<'_>) -> Outcome {
     for index in 1..args.len() {
         items.extend(args.texts(index)?);
     }
+    let length: usize = items.iter().map(String::len).sum();
+    within(length.saturating_add(items.len().saturating_mul(separator.len())))?;
     text(items.join(&separator))
 }
 
@@ -50,7 +54,8 @@ pub(super) fn upper(args: &Args<'_>) -> Outcome {
     text(args.text(0)?.to_uppercase())
 }
 
-/// The first letter of each word in upper case.
+/// The first letter of each word in upper case. As in Go, words are ASCII letters, digits and `_`, and whatever beyond
+/// ASCII is no space.
 pub(super) fn title(args: &Args<'_>) -> Outcome {
     let mut out = String::new();
     let mut in_word = false;
@@ -60,19 +65,42 @@ pub(super) fn title(args: &Args<'_>) -> Outcome {
         } else {
             out.extend(c.to_uppercase());
         }
-        in_word = c.is_alphanumeric() || matches!(c, '_' | '\'');
+        in_word = if c.is_ascii() { c.is_ascii_alphanumeric() || c == '_' } else { !c.is_whitespace() };
     }
     text(out)
 }
 
 pub(super) fn replace(args: &Args<'_>) -> Outcome {
-    text(args.text(0)?.replace(&args.text(1)?, &args.text(2)?))
+    let (whole, old, new) = (args.text(0)?, args.text(1)?, args.text(2)?);
+    within(whole.len().saturating_add(whole.matches(&old).count().saturating_mul(new.len())))?;
+    text(whole.replace(&old, &new))
 }
 
+/// Steps of compiling the pattern, and of trying its states on the text.
+pub(super) fn pattern_work(values: &[Value]) -> u64 {
+    const STATES_PER_STEP: u64 = 5;
+    const TRIALS_PER_STEP: u64 = 1_000;
+    let [Value::String(whole), Value::String(pattern), ..] = values else { return 0 };
+    let states = pattern::states(pattern).unwrap_or(0);
+    states / STATES_PER_STEP + states.saturating_mul(whole.len() as u64) / TRIALS_PER_STEP
+}
+
+/// `$1` and `${name}` in the replacement stand for what the pattern's groups matched.
 pub(super) fn regex_replace(args: &Args<'_>) -> Outcome {
-    let pattern =
-        Regex::new(&args.text(1)?).map_err(|why| CallError::Argument(1, why.to_string().replace('\n', " ")))?;
-    text(pattern.replace_all(&args.text(0)?, args.text(2)?.as_str()))
+    let pattern = args.text(1)?;
+    pattern::states(&pattern).map_err(|why| CallError::Argument(1, why))?;
+    let pattern = Regex::new(&pattern).map_err(|why| CallError::Argument(1, why.to_string()))?;
+    let (whole, by) = (args.text(0)?, args.text(2)?);
+    let (mut out, mut end) = (String::new(), 0);
+    for found in pattern.captures_iter(&whole) {
+        let Some(matched) = found.get(0) else { continue };
+        out.push_str(&whole[end..matched.start()]);
+        found.expand(&by, &mut out);
+        end = matched.end();
+        within(out.len())?;
+    }
+    out.push_str(&whole[end..]);
+    text(out)
 }
 
 pub(super) fn reverse(args: &Args<'_>) -> Outcome {

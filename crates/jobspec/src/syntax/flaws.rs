@@ -1,5 +1,7 @@
 //! What the parser says in its own words, said in HCL's: the summary a reader of Nomad's errors knows, at the exact place.
 
+use std::collections::HashMap;
+
 use hcl_edit::parser::Error;
 
 use crate::diagnostic::{Flaw, Span};
@@ -12,10 +14,15 @@ pub(crate) fn explain(text: &str, error: &Error) -> Flaw {
 
 /// The same for the text of a template without quotes.
 pub(crate) fn explain_template(text: &str, error: &Error) -> Flaw {
+    let (whole, start) = as_heredoc(text);
+    explain_at(&whole, error.message(), start + error.location().offset().min(text.len()))
+}
+
+/// A template without quotes as a file that the scanner understands, and where the template begins in it.
+pub(crate) fn as_heredoc(text: &str) -> (String, usize) {
     const MARKER: &str = "END_OF_THE_TEMPLATE";
     let head = format!("x = <<{MARKER}\n");
-    let offset = head.len() + error.location().offset().min(text.len());
-    explain_at(&format!("{head}{text}\n{MARKER}\n"), error.message(), offset)
+    (format!("{head}{text}\n{MARKER}\n"), head.len())
 }
 
 fn explain_at(text: &str, message: &str, offset: usize) -> Flaw {
@@ -374,6 +381,22 @@ pub(crate) fn broken_strings(text: &str) -> Vec<Flaw> {
         }
     });
     broken.into_iter().map(|start| multi_line(Span::new(start, start + 1))).collect()
+}
+
+/// The object (not a body) at which more than `most` keys were compared, if each key is compared with those before it.
+pub(crate) fn crowded_object(text: &str, most: u64) -> Option<usize> {
+    let (mut keys, mut compared, mut crowded) = (HashMap::new(), 0u64, None);
+    scan(text, text.len(), &mut |event| {
+        if let Event::Key(start) = event {
+            let before = keys.entry(start).or_insert(0u64);
+            compared += *before;
+            *before += 1;
+            if compared > most && crowded.is_none() {
+                crowded = Some(start);
+            }
+        }
+    });
+    crowded
 }
 
 pub(crate) fn multi_line(span: Span) -> Flaw {

@@ -14,6 +14,8 @@ use crate::syntax::native;
 
 /// How deep arrays and objects may be nested.
 const MAX_DEPTH: usize = 64;
+/// Most parts of the API's JSON whose place is kept; what stands behind them is shown at the nearest part that has one.
+const MAX_PLACES: usize = 200_000;
 
 #[derive(Clone, Debug)]
 pub(crate) struct JsonNode {
@@ -40,6 +42,7 @@ pub(crate) struct Member {
 
 /// Reads a whole text as one JSON value.
 pub(crate) fn parse(text: &str) -> Result<JsonNode, Flaw> {
+    native::bounded(text)?;
     let mut reader = Reader { text, at: 0 };
     let node = reader.value(0)?;
     reader.space();
@@ -253,7 +256,9 @@ impl JsonNode {
 
     /// The plain value, and where each part of it stands (`TaskGroups[0].Name`).
     pub(crate) fn to_json(&self, path: &str, spans: &mut Vec<(String, Span)>) -> Json {
-        spans.push((path.to_owned(), self.span));
+        if spans.len() < MAX_PLACES {
+            spans.push((path.to_owned(), self.span));
+        }
         match &self.kind {
             JsonKind::Null => Json::Null,
             JsonKind::Bool(value) => Json::Bool(*value),

@@ -17,13 +17,13 @@ use crate::syntax::{flaws, template};
 pub const MAX_SOURCE_BYTES: usize = 8 << 20;
 /// Most syntax errors that are looked for in one file.
 const MAX_SYNTAX_ERRORS: usize = 10;
+/// Most pairs of keys in all objects that are written out: one object of about 6,000 keys, or many smaller ones.
+const MAX_KEY_PAIRS: u64 = 20_000_000;
 
 /// Reads a whole file, or says everything that is wrong with its syntax.
 pub(crate) fn parse_body(source: &Source) -> Result<Body, Vec<Flaw>> {
-    if source.text.len() > MAX_SOURCE_BYTES {
-        let detail = format!("The file has {} bytes; at most {MAX_SOURCE_BYTES} are read.", source.text.len());
-        return Err(vec![Flaw::new(Span::default(), "File too large", detail)]);
-    }
+    bounded(&source.text).map_err(|flaw| vec![flaw])?;
+    crowded(&source.text)?;
     let text = without_bom(&source.text);
     let body = hcl_edit::parser::parse_body(&text).map_err(|error| all_syntax_errors(&text, &error))?;
     let mut reader = Reader::new(&source.text);
@@ -31,8 +31,27 @@ pub(crate) fn parse_body(source: &Source) -> Result<Body, Vec<Flaw>> {
     if reader.flaws.is_empty() { Ok(body) } else { Err(reader.flaws) }
 }
 
-/// Reads one expression; its spans are shifted by `offset`.
+/// Whether a text is short enough to be read.
+pub(crate) fn bounded(text: &str) -> Result<(), Flaw> {
+    if text.len() <= MAX_SOURCE_BYTES {
+        return Ok(());
+    }
+    let detail = format!("The file has {} bytes; at most {MAX_SOURCE_BYTES} are read.", text.len());
+    Err(Flaw::new(Span::default(), "File too large", detail))
+}
+
+/// The parser compares every key of an object with all before it: too many of them are refused beforehand.
+fn crowded(text: &str) -> Result<(), Vec<Flaw>> {
+    let Some(at) = flaws::crowded_object(text, MAX_KEY_PAIRS) else { return Ok(()) };
+    let detail = "The objects written in this file have too many keys. Put large data into a file and read it with \
+                  jsondecode(file(…)).";
+    Err(vec![Flaw::new(Span::new(at, at + 1), "Object too large", detail)])
+}
+
+/// Reads one expression.
 pub(crate) fn parse_expression(text: &str) -> Result<Expr, Vec<Flaw>> {
+    bounded(text).map_err(|flaw| vec![flaw])?;
+    crowded(text)?;
     let expression = hcl_edit::parser::parse_expr(text).map_err(|error| vec![flaws::explain(text, &error)])?;
     let mut reader = Reader::new(text);
     let expr = reader.expr(&expression);
@@ -41,6 +60,7 @@ pub(crate) fn parse_expression(text: &str) -> Result<Expr, Vec<Flaw>> {
 
 /// Reads the inside of a template, as HCL in JSON does with every string.
 pub(crate) fn parse_template(text: &str) -> Result<Expr, Vec<Flaw>> {
+    crowded(&flaws::as_heredoc(text).0)?;
     let parsed = hcl_edit::parser::parse_template(text).map_err(|error| vec![flaws::explain_template(text, &error)])?;
     let mut reader = Reader::new(text);
     let kind = template::quoted(&mut reader, &parsed);

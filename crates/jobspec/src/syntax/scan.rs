@@ -31,6 +31,8 @@ pub(super) enum Event {
     Broken(usize),
     /// The start of `${` or `%{`.
     Sequence(usize),
+    /// A key of the object that begins there.
+    Key(usize),
 }
 
 /// What is open at `offset`.
@@ -133,7 +135,16 @@ pub(super) fn scan(text: &str, offset: usize, seen: &mut dyn FnMut(Event)) -> Co
                     }
                     last_code = bracket;
                 }
-                byte if !byte.is_ascii_whitespace() => last_code = byte,
+                byte if !byte.is_ascii_whitespace() => {
+                    let separates = byte == b':' || byte == b'=' && !matches!(rest.get(1), Some(b'=' | b'>'));
+                    if let Some(('{', start, false)) = brackets.last()
+                        && separates
+                        && !matches!(last_code, b'=' | b'!' | b'<' | b'>')
+                    {
+                        seen(Event::Key(*start));
+                    }
+                    last_code = byte;
+                }
                 _ => {}
             },
         }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use baton_model::JobType;
 use baton_model::job::{Affinity, Constraint, Spread};
-use regex::Regex;
 use semver::Version;
 
+use crate::pattern;
 use crate::problem::Place;
 
 /// Targets allowed as a whole.
@@ -61,7 +61,7 @@ pub(super) fn constraint(constraint: &Constraint, index: usize, place: &mut Plac
             place.add("RTarget", "Set contains constraint requires an RTarget");
         }
         "set_contains_all" | "set_contains_any" | "set_contains" => {}
-        "regexp" | "version" | "semver" => pattern(operand, value, "constraint", place),
+        "regexp" | "version" | "semver" => right_side(operand, value, "constraint", place),
         "distinct_property" => match value.parse::<u64>() {
             _ if value.is_empty() => {}
             Ok(0) => place.add("RTarget", "Distinct Property must have an allowed count of 1 or greater: 0 < 1"),
@@ -100,12 +100,10 @@ fn target(target: &str, place: &mut Place<'_>) {
     }
 }
 
-fn pattern(operand: &str, value: &str, what: &str, place: &mut Place<'_>) {
+fn right_side(operand: &str, value: &str, what: &str, place: &mut Place<'_>) {
     match operand {
         "regexp" => {
-            if let Err(why) = Regex::new(value) {
-                let why = why.to_string();
-                let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
+            if let Err(why) = pattern::states(value) {
                 place.add("RTarget", format!("Regular expression failed to compile: {why}"));
             }
         }
@@ -159,7 +157,7 @@ fn affinity(affinity: &Affinity, index: usize, place: &mut Place<'_>) {
                 place.add("RTarget", "Set contains operators require an RTarget");
             }
         }
-        "regexp" | "version" | "semver" => pattern(operand, value, "affinity", place),
+        "regexp" | "version" | "semver" => right_side(operand, value, "affinity", place),
         "=" | "==" | "is" | "!=" | "not" | "<" | "<=" | ">" | ">=" => {
             if value.is_empty() {
                 place.add("RTarget", format!("Operator {operand:?} requires an RTarget"));

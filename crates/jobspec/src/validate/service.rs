@@ -113,14 +113,8 @@ pub(super) fn task(task: &Task, group: &TaskGroup, place: &mut Place<'_>) {
         if !names.insert((&service.name, &service.port_label)) {
             place.add(&path, format!("service {:?} is duplicate", service.name));
         }
-        let mut want = |label: &'_ str, field: String| {
-            let label = [&service.port_label]
-                .into_iter()
-                .chain(service.checks.iter().map(|check| &check.port_label))
-                .find(|known| known.as_str() == label);
-            if let Some(label) = label {
-                wanted.entry(label).or_insert_with(|| (BTreeSet::new(), field)).0.insert(&service.name);
-            }
+        let mut want = |label, field| {
+            wanted.entry(label).or_insert_with(|| (BTreeSet::new(), field)).0.insert(&service.name);
         };
         if !service.port_label.is_empty()
             && (service.address_mode != "driver" || service.port_label.parse::<i64>().is_err())

@@ -10,7 +10,7 @@ const EDGE: &str = include_str!("../golden/edge.nomad");
 /// Without limits these inputs take minutes or all memory.
 #[track_caller]
 fn is_refused(text: &str, expected: &str) {
-    let found = read(text).expect_err("must be refused");
+    let Err(found) = read(text) else { panic!("{expected}: not refused") };
     assert!(found.iter().any(|finding| finding.message().contains(expected)), "{}", found[0].message());
 }
 
@@ -45,9 +45,83 @@ fn large_values() {
     );
     let loops = "[for a in range(1024): [for b in range(1024): [for c in range(1024): c]]]";
     is_refused(&job_with_group(&format!("meta = {{ a = jsonencode({loops}) }}")), "Too much work");
-    let blocks = "dynamic \"task\" {\n for_each = range(1000)\n labels = [\"t${task.key}\"]\n content {\n driver = \"raw_exec\"\n dynamic \"template\" {\n for_each = range(1000)\n content {\n data = \"${template.value}\"\n dynamic \"wait\" {\n for_each = range(1000)\n content {}\n }\n }\n }\n }\n }";
+    let blocks = "dynamic \"task\" {\n for_each = range(1000)\n labels = [\"t${task.key}\"]\n content {\n driver = \"raw_exec\"\n dynamic \"template\" {\n for_each = range(1000)\n content {\n data = \"${template.value}\"\n }\n }\n }\n }";
     is_refused(&job_with_group(blocks), "Too much work");
     is_refused(&"x".repeat(baton_jobspec::MAX_SOURCE_BYTES + 1), "File too large");
+}
+
+/// A little text that would become very much, or take very long.
+#[test]
+fn amplifying_functions() {
+    let job = |local: &str, value: &str| {
+        format!("locals {{\n s = {local}\n}}\n{}", job_with_group(&format!("meta = {{ a = jsonencode({value}) }}")))
+    };
+    let long = format!("\"{}\"", "x".repeat(100_000));
+    let lines = format!("\"{}\"", "\\n".repeat(100_000));
+    let table = format!("\"{}\\n{}\"", "x".repeat(10_000), "a\\n".repeat(10_000));
+    let numbers = format!("concat({})", "range(1024), ".repeat(100));
+    const TOO_LONG: &str = "the result is longer than 8388608 bytes";
+    for (local, value, expected) in [
+        (long.as_str(), "replace(local.s, \"x\", local.s)", TOO_LONG),
+        (&long, "replace(local.s, \"\", local.s)", TOO_LONG),
+        (&long, "regex_replace(local.s, \"x\", local.s)", TOO_LONG),
+        (&long, "join(local.s, range(1024))", TOO_LONG),
+        (&lines, "indent(1000, local.s)", TOO_LONG),
+        (&table, "csvdecode(local.s)", TOO_LONG),
+        ("\"x\"", &format!("format(\"{}\", local.s)", "%1000[1]s".repeat(10_000)), TOO_LONG),
+        (&long, "setproduct(range(256), range(256), [local.s])", "the product has too many elements"),
+        ("[1]", &format!("setproduct(range(256), range(256){})", ", local.s".repeat(500)), "too many elements"),
+        ("\"conf\"", "[for i in range(1000): fileset(local.s, \"*\")]", "Too much work"),
+        ("\"x\"", "regex_replace(local.s, \"((a{100}){100}){100}\", \"\")", "it is too large"),
+        ("[\"x\"]", &format!("local.s{}", "[*]".repeat(1000)), "At most 64 splats"),
+        ("\"x\"", &format!("jsondecode(\"{}\")", "[".repeat(100_000)), "recursion limit exceeded"),
+        ("\"x\"", &format!("yamldecode(\"{}\")", "[".repeat(100_000)), "recursion limit exceeded"),
+        ("\"x\"", "cidrsubnet(\"10.0.0.0/8\", 9223372036854775807, 0)", "insufficient address space"),
+    ] {
+        is_refused(&job(local, value), expected);
+    }
+    let kept = read(&job(&numbers, "[length(distinct(local.s)), length(setunion(local.s, local.s))]")).unwrap();
+    assert_eq!(kept.job.task_groups[0].meta["a"], "[1024,1024]");
+}
+
+/// Values of many kinds have an order, too: sorting by half of one may panic.
+#[test]
+fn sets_of_many_kinds() {
+    let items =
+        "\"b\", 1, [], \"a\", 0, {}, true, null, 2, \"z\", 9, 8, 7, 6, 5, 4, 3, 1, 1, [1], [0], {a = 1}, 3.5, false";
+    let parsed =
+        read(&job_with_group(&format!("meta = {{ a = jsonencode(setunion([{items}], [{items}])) }}"))).unwrap();
+    assert_eq!(
+        parsed.job.task_groups[0].meta["a"],
+        "[null,false,true,0,1,2,3,3.5,4,5,6,7,8,9,\"a\",\"b\",\"z\",[],[0],[1],{},{\"a\":1}]"
+    );
+}
+
+/// Names that refer to each other, in any order and however many.
+#[test]
+fn chains_of_locals() {
+    let chain: String = (1..5000).map(|n| format!("  l{n} = local.l{}\n", n - 1)).collect();
+    let text = format!("locals {{\n{chain}  l0 = \"end\"\n}}\n{}", job_with_group("meta { a = local.l4999 }"));
+    assert_eq!(read(&text).unwrap().job.task_groups[0].meta["a"], "end");
+    let nested: String = (1..2000).map(|n| format!("  l{n} = [local.l{}]\n", n - 1)).collect();
+    is_refused(&format!("locals {{\n  l0 = 1\n{nested}}}\n{}", job_with_group("")), "at most 256 levels deep");
+    let big: String = (0..2000).map(|n| format!("k{n} = \"{n}\", ")).collect();
+    let uses: String = (0..2000).map(|n| format!("    m{n} = local.big.k{n}\n")).collect();
+    let text = format!("locals {{\n  big = {{ {big} }}\n}}\n{}", job_with_group(&format!("meta {{\n{uses}}}")));
+    assert_eq!(read(&text).unwrap().job.task_groups[0].meta["m1999"], "1999");
+}
+
+#[test]
+fn crowded_files() {
+    let keys: String = (0..10_000).map(|n| format!("k{n} = 1, ")).collect();
+    is_refused(&job_with_group(&format!("meta = {{ {keys} }}")), "Object too large");
+    let line: String = (0..20_000).map(|n| format!("\"k{n}\": 1,")).collect();
+    is_refused(&format!("{{\"job\": {{\"j\": {{{line} \"type\": 1}}}}}}"), "An argument named \"k0\"");
+    is_refused(&format!("{{{}}}", " ".repeat(baton_jobspec::MAX_SOURCE_BYTES)), "File too large");
+    let text = job_with_group(&format!("meta = {{ a = timeadd(\"{}\", \"1h\") }}", "x".repeat(100_000)));
+    let found = read(&text).expect_err("no time");
+    assert!(found[0].message().len() < 2000, "the message repeats the file");
+    assert!(found[0].render(&baton_jobspec::Source::new("test.nomad", text.as_str()), false).len() < 2000);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Jobs, groups and their policies.
 
 use super::Inside::{Rules, TextMap, TextMapOrArgument};
-use super::Kind::{Bool, Byte, Duration, Text, Texts, Whole};
+use super::Kind::{Bool, Byte, Duration, Refused, Text, Texts, Whole};
 use super::service::{NETWORK, SERVICE};
 use super::task::{CONSUL, RESTART, SCALING, SECRET, TASK, VAULT};
 use super::{BlockRule, Schema, Times, arg, labelled, many, once};
@@ -17,6 +17,8 @@ pub(crate) static JOB: Schema = Schema {
         arg("all_at_once", "AllAtOnce", Bool),
         arg("datacenters", "Datacenters", Texts),
         arg("node_pool", "NodePool", Text),
+        arg("consul_token", "ConsulToken", Refused("tokens do not belong into job files; remove the argument")),
+        arg("vault_token", "VaultToken", Refused("there is no Vault here; remove the argument")),
     ],
     blocks: &[
         many("constraint", "Constraints", &CONSTRAINT),
