@@ -24,7 +24,7 @@ const LAYERS: [&[&str]; 8] = [
 const WITHIN: [(&str, &str); 0] = [];
 
 /// For development only: anything may use it in tests, and it may use anything.
-const DEVELOPMENT: [&str; 2] = ["baton-testkit", "xtask"];
+const DEVELOPMENT: [&str; 3] = ["baton-fuzz", "baton-testkit", "xtask"];
 
 /// No runtime, no clock, no sockets, no files: time and I/O are arguments there.
 const PURE: [&str; 7] = [

@@ -107,6 +107,11 @@ impl AsFd for NotifySocket {
 }
 
 impl Notification {
+    /// A datagram without a sender and without descriptors.
+    pub fn read(message: &[u8]) -> Self {
+        Self { fields: parse(message), ..Self::default() }
+    }
+
     /// The last value of a field, as systemd takes it.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.fields.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.as_str())

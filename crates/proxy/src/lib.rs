@@ -16,6 +16,7 @@ pub mod core;
 pub mod counters;
 pub mod engine;
 pub mod exchange;
+mod files;
 mod forward;
 pub mod h1;
 pub mod health;

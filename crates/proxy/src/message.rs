@@ -5,6 +5,7 @@
 //! Invariants: names are valid tokens, values hold no CR, LF or NUL; connection-level fields are never in a head that
 //! leaves the engine (see `forward`).
 
+use crate::limits::HEADER_FIELDS_MAX;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use std::borrow::Cow;
@@ -242,9 +243,14 @@ impl<'b> From<&'b str> for Value<'b> {
     }
 }
 
+/// Text that was put together here. Line ends and NUL in it become spaces: whatever a configuration says or a client wrote in
+/// escapes, a value stays one value.
 impl From<String> for Value<'_> {
     fn from(value: String) -> Self {
-        Self::Shared(Bytes::from(value))
+        let breaks = |byte: &u8| matches!(byte, b'\r' | b'\n' | 0);
+        let mut bytes = value.into_bytes();
+        bytes.iter_mut().filter(|byte| breaks(byte)).for_each(|byte| *byte = b' ');
+        Self::Shared(Bytes::from(bytes))
     }
 }
 
@@ -425,7 +431,7 @@ impl<'b> Fields<'b> {
 
     /// To hyper's and h2's representation; lines that do not fit are dropped.
     pub fn into_map(self) -> http::HeaderMap {
-        let mut map = http::HeaderMap::with_capacity(self.list.len() + 2);
+        let mut map = http::HeaderMap::with_capacity(self.list.len().min(HEADER_FIELDS_MAX) + 2);
         for field in self.list {
             let name = match field.name {
                 Name::Ref(name) => HeaderName::from_bytes(name.as_bytes()).ok(),
@@ -436,8 +442,10 @@ impl<'b> Fields<'b> {
                 Value::Shared(value) => HeaderValue::from_maybe_shared(value).ok(),
                 Value::Header(value) => Some(value),
             };
-            if let (Some(name), Some(value)) = (name, value) {
-                map.append(name, value);
+            if let (Some(name), Some(value)) = (name, value)
+                && map.try_append(name, value).is_err()
+            {
+                break;
             }
         }
         map

@@ -115,6 +115,22 @@ pub(crate) fn remove_dots(path: &str) -> String {
     out
 }
 
+/// A target that a configuration says, as it can stand in a request line: spaces and control characters as escapes.
+pub(crate) fn sendable(target: &str) -> Cow<'_, str> {
+    let is_bad = |byte: u8| byte <= b' ' || byte == 0x7f;
+    if !target.bytes().any(is_bad) {
+        return Cow::Borrowed(target);
+    }
+    let mut out = String::with_capacity(target.len() + 8);
+    for letter in target.chars() {
+        match u8::try_from(letter) {
+            Ok(byte) if is_bad(byte) => out.push_str(&format!("%{byte:02X}")),
+            _ => out.push(letter),
+        }
+    }
+    Cow::Owned(out)
+}
+
 /// The path as rules see it: escapes decoded unless they stand for a reserved character (RFC 3986 §2.2) or `%`.
 pub fn routing_path(path: &str) -> Cow<'_, str> {
     if !path.contains('%') {

@@ -78,14 +78,15 @@ impl Server {
         };
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
         let host = crate::normalize::without_port(authority);
-        if host.is_empty() {
+        if host.is_empty() || !crate::h1::valid_host(authority) {
             return Err(format!("server URL {url:?} has no host"));
         }
         let port = match crate::normalize::port_of(authority) {
             Some(port) => port.parse().map_err(|_| format!("server URL {url:?} has an invalid port"))?,
             None => default_port,
         };
-        let path = if config.preserve_path { path.trim_end_matches('/') } else { "" };
+        let path =
+            if config.preserve_path { crate::normalize::sendable(path.trim_end_matches('/')) } else { "".into() };
         Ok(Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             url: url.as_str().into(),
@@ -94,7 +95,7 @@ impl Server {
             host: host.into(),
             port,
             address: host.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port)),
-            path: path.into(),
+            path: (*path).into(),
             transport,
             health: Health::default(),
             draining: AtomicBool::new(config.fenced),

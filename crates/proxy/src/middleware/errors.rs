@@ -3,6 +3,7 @@
 use super::{LocalFuture, Middleware, Next, Request, Response, status_range};
 use crate::body::Body;
 use crate::message::{Fields, RequestHead};
+use crate::normalize::sendable;
 use baton_routing::config;
 use std::fmt::Write;
 use std::ops::RangeInclusive;
@@ -35,7 +36,7 @@ impl Errors {
             statuses: options.status.iter().map(|text| status(text)).collect::<Result<_, _>>()?,
             rewrites: options.status_rewrites.iter().map(rewrite).collect::<Result<_, _>>()?,
             service: options.service.as_str().into(),
-            query: options.query.clone(),
+            query: sendable(&options.query).into_owned(),
             request_fields: options.error_request_headers.clone(),
         })
     }

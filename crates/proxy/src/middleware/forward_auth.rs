@@ -8,6 +8,7 @@ use super::{LocalFuture, Middleware, Next, Request, Response};
 use crate::balance::Balancer;
 use crate::body::{Body, BodyError};
 use crate::message::{Fields, Known, RequestHead};
+use crate::normalize::sendable;
 use crate::upstream::Transport;
 use baton_routing::config;
 use bytes::{Bytes, BytesMut};
@@ -65,8 +66,8 @@ impl ForwardAuth {
         Ok(Self {
             balancer: Balancer::new(name, &load_balancer, &transport, None)?,
             origin,
-            path: if path.is_empty() { "/" } else { path }.to_owned(),
-            query: query.map(str::to_owned),
+            path: sendable(if path.is_empty() { "/" } else { path }).into_owned(),
+            query: query.map(|query| sendable(query).into_owned()),
             granted: options.auth_response_headers.iter().map(granted).collect::<Result<_, _>>()?,
             granted_pattern: match options.auth_response_headers_regex.as_str() {
                 "" => None,

@@ -42,6 +42,9 @@ impl Headers {
         let mut custom = options.custom_request_headers.clone();
         let host_key = custom.keys().find(|name| name.eq_ignore_ascii_case("host")).cloned();
         let request_host = host_key.and_then(|key| custom.shift_remove(&key)).filter(|host| !host.is_empty());
+        if let Some(host) = request_host.as_ref().filter(|host| !crate::h1::valid_host(host)) {
+            return Err(format!("{host:?} is not a host"));
+        }
         let mut security = Vec::new();
         let mut add = |name: &'static str, text: &str| -> Result<(), String> {
             if !text.is_empty() {

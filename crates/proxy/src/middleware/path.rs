@@ -3,7 +3,7 @@
 use super::{Flow, HeadFilter};
 use crate::exchange::Info;
 use crate::message::RequestHead;
-use crate::normalize::{remove_dots, routing_path};
+use crate::normalize::{remove_dots, routing_path, sendable};
 use baton_routing::config;
 use http::HeaderName;
 use regex::Regex;
@@ -17,7 +17,7 @@ pub(super) struct AddPrefix(String);
 
 impl AddPrefix {
     pub(super) fn new(options: &config::AddPrefix) -> Self {
-        Self(options.prefix.trim_end_matches('/').to_owned())
+        Self(sendable(options.prefix.trim_end_matches('/')).into_owned())
     }
 }
 
@@ -78,7 +78,7 @@ pub(super) struct ReplacePath(String);
 
 impl ReplacePath {
     pub(super) fn new(options: &config::ReplacePath) -> Self {
-        Self(options.path.clone())
+        Self(sendable(&options.path).into_owned())
     }
 }
 
@@ -110,14 +110,16 @@ impl HeadFilter for ReplacePathRegex {
             if clean && has_dots(&path) {
                 path = remove_dots(&path);
             }
-            replace(head, path);
+            replace(head, sendable(&path).into_owned());
         }
         Flow::Continue
     }
 }
 
 fn replace(head: &mut RequestHead<'_>, path: String) {
-    let before = routing_path(&head.path).into_owned();
+    // Readable where that is harmless; an escaped line end stays escaped.
+    let decoded = routing_path(&head.path);
+    let before = if decoded.chars().any(char::is_control) { head.path.to_string() } else { decoded.into_owned() };
     head.fields.push(REPLACED_PATH, before);
     head.path = Cow::Owned(with_slash(&path));
 }

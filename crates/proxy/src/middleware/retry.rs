@@ -86,7 +86,7 @@ impl Middleware for Retry {
                     return response;
                 }
                 if !self.pause.is_zero() {
-                    tokio::time::sleep((self.pause * (1 << (tries - 1).min(16))).min(PAUSE_MAX)).await;
+                    tokio::time::sleep(self.pause.saturating_mul(1 << (tries - 1).min(16)).min(PAUSE_MAX)).await;
                 }
             }
         })

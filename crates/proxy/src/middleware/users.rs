@@ -3,6 +3,8 @@
 use super::Response;
 use crate::message::Fields;
 
+/// Largest file of users.
+const FILE_BYTES_MAX: u64 = 4 << 20;
 /// The realm of a middleware that names none.
 pub(super) const REALM: &str = "traefik";
 
@@ -10,7 +12,9 @@ pub(super) const REALM: &str = "traefik";
 pub(super) fn entries(file: &str, listed: &[String]) -> Result<Vec<String>, String> {
     let mut entries = Vec::new();
     if !file.is_empty() {
-        let text = std::fs::read_to_string(file).map_err(|error| format!("usersFile {file}: {error}"))?;
+        let failed = |error: String| format!("usersFile {file}: {error}");
+        let bytes = crate::files::read(file, FILE_BYTES_MAX).map_err(|error| failed(error.to_string()))?;
+        let text = String::from_utf8(bytes).map_err(|_| failed("not UTF-8 text".to_owned()))?;
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
         entries.extend(lines.map(str::to_owned));
     }

@@ -4,7 +4,7 @@
 //! once every service in it has been read, so that a start never serves half a catalog. While the catalog is away, what
 //! was seen last stays.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,19 +97,18 @@ impl Catalog {
         }
     }
 
-    fn wanted(&self, services: BTreeMap<String, Vec<String>>) -> Vec<String> {
+    fn wanted(&self, services: BTreeMap<String, Vec<String>>) -> BTreeSet<String> {
         let interesting = |tags: &[String]| {
             self.prefix
                 .as_ref()
                 .is_none_or(|prefix| tags.iter().any(|tag| tag.to_ascii_lowercase().starts_with(prefix)))
         };
-        let mut wanted: Vec<String> =
-            services.into_iter().filter(|(_, tags)| interesting(tags)).map(|(name, _)| name).collect();
-        if wanted.len() > SERVICES_MAX {
-            tracing::error!(services = wanted.len(), limit = SERVICES_MAX, "too many services; the rest is left out");
-            wanted.truncate(SERVICES_MAX);
+        let count = services.values().filter(|tags| interesting(tags)).count();
+        if count > SERVICES_MAX {
+            tracing::error!(services = count, limit = SERVICES_MAX, "too many services; the rest is left out");
         }
-        wanted
+        let names = services.into_iter().filter(|(_, tags)| interesting(tags)).map(|(name, _)| name);
+        names.take(SERVICES_MAX).collect()
     }
 
     /// Follows one service.
@@ -154,7 +153,7 @@ struct Followers {
 }
 
 impl Followers {
-    fn keep<F>(&mut self, wanted: &[String], start: impl Fn(&str) -> F)
+    fn keep<F>(&mut self, wanted: &BTreeSet<String>, start: impl Fn(&str) -> F)
     where
         F: Future<Output = ()> + Send + 'static,
     {

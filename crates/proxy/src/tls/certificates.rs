@@ -107,13 +107,7 @@ pub(super) fn pem(text_or_path: &str) -> Result<Vec<u8>, String> {
     if text_or_path.contains("-----BEGIN") {
         return Ok(text_or_path.as_bytes().to_vec());
     }
-    let size = std::fs::metadata(text_or_path).map_err(|error| format!("cannot read {text_or_path}: {error}"))?.len();
-    if size > FILE_BYTES_MAX {
-        return Err(format!(
-            "{text_or_path} has {size} bytes, more than a certificate file may have ({FILE_BYTES_MAX})"
-        ));
-    }
-    std::fs::read(text_or_path).map_err(|error| format!("cannot read {text_or_path}: {error}"))
+    crate::files::read(text_or_path, FILE_BYTES_MAX).map_err(|error| format!("cannot read {text_or_path}: {error}"))
 }
 
 /// The certificates in PEM text.

@@ -3,6 +3,7 @@
 use crate::body::{Body, BodyError};
 use crate::core::Core;
 use crate::io::Stream;
+use crate::limits::{HEADER_FIELDS_MAX, RESPONSE_HEADER_BYTES_MAX};
 use crate::message::{Fields, RequestHead, ResponseHead};
 use crate::middleware::{Failure, Response};
 use ::h2::client::SendRequest;
@@ -55,6 +56,7 @@ pub(super) async fn handshake(stream: Stream) -> Result<SendRequest<Bytes>, Fail
         .enable_push(false)
         .initial_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
+        .max_header_list_size(RESPONSE_HEADER_BYTES_MAX as u32)
         .handshake(stream)
         .await
         .map_err(|_| Failure::Connect)?;
@@ -121,6 +123,9 @@ pub(super) async fn exchange(
         }
     })
     .await?;
+    if parts.headers.len() > HEADER_FIELDS_MAX {
+        return Err(Failure::Malformed);
+    }
     let head = ResponseHead { status: parts.status.as_u16(), fields: Fields::from_map(parts.headers) };
     let length = head.fields.get_str("content-length").and_then(|text| text.parse().ok());
     let request = if sending { Some((sender, body)) } else { None };

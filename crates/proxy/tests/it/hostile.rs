@@ -2,7 +2,7 @@
 //! and none of them holds anything for ever.
 
 use crate::support::*;
-use baton_routing::config::{Headers, Middleware, StripPrefix};
+use baton_routing::config::{Cookie, Headers, Middleware, ReplacePath, ReplacePathRegex, Service, Sticky, StripPrefix};
 use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::channel;
@@ -450,4 +450,54 @@ fn a_half_open_dial_to_nowhere_does_not_stop_the_rest() {
     }
     assert_eq!(world.get("app.test", "/", "").body, b"app");
     assert_eq!(status(&world.get("dead.test", "/", "")), 502);
+}
+
+#[test]
+fn escapes_in_a_path_make_no_field() {
+    for generic in [false, true] {
+        let backend = Backend::script(|request, stream| reply(stream, "200 OK", &[], request.line().as_bytes()));
+        let world = World::on(generic, |config| {
+            service(config, "app", &[backend.url()]);
+            let replace = ReplacePath { path: "/new path\r\nX: y".into() };
+            middleware(config, "replace", Middleware::ReplacePath(replace));
+            let regex = ReplacePathRegex { regex: "^/api(.*)".into(), replacement: "/$1 x".into() };
+            middleware(config, "regex", Middleware::ReplacePathRegex(regex));
+            route(config, "replace", "app", &["replace"]);
+            route(config, "regex", "app", &["regex"]);
+        });
+        let evil = "/a%0d%0aX-Evil:%20y%0d%0a%0d%0aGET%20/smuggled%20HTTP/1.1%0d%0aHost:%20app.test%0d%0a%0d%0a";
+        let answer = world.get("replace.test", evil, "");
+        assert_eq!(String::from_utf8(answer.body).unwrap(), "GET /new%20path%0D%0AX:%20y HTTP/1.1");
+        let request = backend.last();
+        assert!(request.field("X-Evil").is_none(), "{}", request.head);
+        assert!(request.field("X-Replaced-Path").unwrap().starts_with("/a%0D%0AX-Evil"), "{}", request.head);
+        assert_eq!(backend.count(), 0, "a second request was made of the first");
+        let answer = world.get("regex.test", "/api../x", "");
+        assert_eq!(String::from_utf8(answer.body).unwrap(), "GET /x%20x HTTP/1.1");
+        assert_eq!(world.get("replace.test", "/sp%20ace", "").line(), "HTTP/1.1 200 OK");
+        assert_eq!(backend.last().field("X-Replaced-Path"), Some("/sp ace"));
+    }
+}
+
+#[test]
+fn configured_text_stays_one_field() {
+    let backend = Backend::named("app");
+    let world = World::new(|config| {
+        service(config, "app", &[backend.url()]);
+        if let Some(Service::LoadBalancer(balancer)) = config.http.services.get_mut("app@file") {
+            let cookie = Cookie { name: "c".into(), path: Some("/\r\nX-Evil: y".into()), ..Cookie::default() };
+            balancer.sticky = Some(Sticky { cookie: Some(cookie) });
+        }
+        service(config, "odd", &["http://a b\r\nX: y/".to_owned()]);
+        let cors = Headers { access_control_allow_methods: vec!["GET\r\nX-Evil: y".into()], ..Headers::default() };
+        middleware(config, "cors", Middleware::Headers(Box::new(cors)));
+        route(config, "app", "app", &["cors"]);
+        route(config, "odd", "odd", &[]);
+    });
+    let answer = world.get("app.test", "/", "");
+    assert!(answer.field("X-Evil").is_none() && answer.head.contains("Set-Cookie: c="), "{}", answer.head);
+    let mut client = world.client();
+    client.send("OPTIONS / HTTP/1.1\r\nHost: app.test\r\nOrigin: a\r\nAccess-Control-Request-Method: GET\r\n\r\n");
+    assert!(client.response().field("X-Evil").is_none());
+    assert!(matches!(status(&world.get("odd.test", "/", "")), 404 | 503));
 }
