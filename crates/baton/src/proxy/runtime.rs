@@ -60,7 +60,7 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
     observers.applied(&engine.snapshot().table);
     view.show(&sources.fixed, &engine);
     let mut probes = Probes::default();
-    probes.follow(&engine.snapshot());
+    probes.follow(&engine);
     for (name, address) in engine.bound() {
         tracing::info!(entry_point = name, %address, "listening");
     }
@@ -107,7 +107,7 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
         }
         if apply(&engine, &sources, &view, &supervisor) {
             observers.applied(&engine.snapshot().table);
-            probes.follow(&engine.snapshot());
+            probes.follow(&engine);
         }
     }
     tracing::info!("stopping");

@@ -196,6 +196,11 @@ impl EngineHandle {
         self.shared.snapshot.load_full()
     }
 
+    /// What the workers share.
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
     /// What the entry points are bound to.
     pub fn bound(&self) -> Vec<Bound> {
         let state = self.lock();

@@ -1,6 +1,6 @@
 //! Active health checks: each server of a service that asks for it is probed, once for all workers.
 //!
-//! Input is a [`Snapshot`], output the health of its servers, which balancers read. Runs on the runtime that calls
+//! Input is what an engine serves, output the health of its servers, which balancers read. Runs on the runtime that calls
 //! [`Probes::follow`], never on a worker. Invariants: a service that stays the same goes on being probed by the same tasks
 //! when others change; a server is probed as soon as it is new, and then by its interval; no more than [`PROBES_MAX`]
 //! probes run at a time, and none longer than its timeout.
@@ -10,8 +10,8 @@ mod probe;
 mod url;
 
 use crate::balance::{Balancer, Server};
+use crate::engine::{EngineHandle, Shared};
 use crate::service::Kind;
-use crate::snapshot::Snapshot;
 use baton_routing::config::HealthCheck;
 use probe::Probe;
 use std::collections::HashMap;
@@ -25,6 +25,8 @@ use tokio::time::Instant;
 const PROBES_MAX: usize = 256;
 /// Shortest pause between two probes of a server.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
+/// A server that is down from the start may be starting itself: for one interval it is asked this often.
+const NEWCOMER_PAUSE: Duration = Duration::from_secs(1);
 /// What zero means for an interval, and for a timeout.
 const INTERVAL: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -58,8 +60,9 @@ impl Default for Probes {
 }
 
 impl Probes {
-    /// Probes what `snapshot` asks for from now on, and nothing else. Called within a runtime.
-    pub fn follow(&mut self, snapshot: &Snapshot) {
+    /// Probes what the engine's configuration asks for from now on, and nothing else. Called within a runtime.
+    pub fn follow(&mut self, engine: &EngineHandle) {
+        let snapshot = engine.snapshot();
         let wanted = |name: &str| match &snapshot.services.get(name)?.kind {
             Kind::Balancer(balancer) => Some(balancer),
             _ => None,
@@ -71,16 +74,17 @@ impl Probes {
                 && let Some(check) = &balancer.config.health_check
                 && !self.services.contains_key(name)
             {
-                let probed = Probed { balancer: balancer.clone(), _tasks: self.start(name, check, balancer) };
+                let probed =
+                    Probed { balancer: balancer.clone(), _tasks: self.start(name, check, balancer, engine.shared()) };
                 self.services.insert(name.clone(), probed);
             }
         }
     }
 
-    fn start(&self, name: &Arc<str>, check: &HealthCheck, balancer: &Balancer) -> JoinSet<()> {
+    fn start(&self, name: &Arc<str>, check: &HealthCheck, balancer: &Balancer, shared: &Arc<Shared>) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         for server in &balancer.servers {
-            let probe = Probe::new(check, server);
+            let probe = Probe::new(check, server, shared);
             tasks.spawn(keep_probing(name.clone(), server.clone(), probe, Rhythm::of(check), self.turns.clone()));
         }
         tasks
@@ -104,6 +108,7 @@ async fn keep_probing(
     rhythm: Rhythm,
     turns: Arc<Semaphore>,
 ) {
+    let (first, mut known) = (Instant::now(), false);
     loop {
         let started = Instant::now();
         let verdict = {
@@ -122,7 +127,12 @@ async fn keep_probing(
                 Err(reason) => tracing::warn!(%service, server = %server.url, "server is down: {reason}"),
             }
         }
-        let pause = if verdict.is_ok() { rhythm.up } else { rhythm.down };
+        known |= verdict.is_ok();
+        let pause = match verdict {
+            Ok(()) => rhythm.up,
+            Err(_) if !known && first.elapsed() < rhythm.down => rhythm.down.min(NEWCOMER_PAUSE),
+            Err(_) => rhythm.down,
+        };
         tokio::time::sleep_until((started + pause).max(Instant::now() + PAUSE_MIN)).await;
     }
 }

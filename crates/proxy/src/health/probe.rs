@@ -3,6 +3,7 @@
 use super::grpc;
 use super::url::{Url, scheme_of};
 use crate::balance::{Scheme, Server};
+use crate::engine::Shared;
 use crate::io::Stream;
 use crate::upstream::Transport;
 use baton_routing::config::HealthCheck;
@@ -30,6 +31,8 @@ const AGENT: HeaderValue = HeaderValue::from_static("baton-health-check");
 pub(super) enum Fault {
     #[error("cannot connect to {0}: {1}")]
     Connect(String, std::io::Error),
+    #[error("{0} is this machine's own agent, which is no server")]
+    Denied(String),
     #[error("{0}")]
     Tls(String),
     #[error("no usable answer: {0}")]
@@ -47,7 +50,6 @@ pub(super) enum Fault {
 }
 
 /// How a server is probed.
-#[derive(Debug)]
 pub(super) struct Probe {
     url: Url,
     /// gRPC's health protocol instead of a plain request.
@@ -59,6 +61,7 @@ pub(super) struct Probe {
     headers: HeaderMap,
     follow: bool,
     transport: Arc<Transport>,
+    shared: Arc<Shared>,
 }
 
 /// What came back.
@@ -69,7 +72,7 @@ struct Answer {
 
 impl Probe {
     /// The probe of `server`; `Err` says why there can be none.
-    pub(super) fn new(check: &HealthCheck, server: &Server) -> Result<Self, String> {
+    pub(super) fn new(check: &HealthCheck, server: &Server, shared: &Arc<Shared>) -> Result<Self, String> {
         let unusable = |what: &str, value: &str| format!("healthCheck: {what} {value:?} cannot be used");
         let own = Url::parse(&server.url).ok_or_else(|| unusable("URL", &server.url))?;
         let same = |url: &Url| url.authority == own.authority && url.scheme == own.scheme;
@@ -104,6 +107,7 @@ impl Probe {
             headers,
             follow: check.follow_redirects,
             transport: server.transport.clone(),
+            shared: shared.clone(),
         })
     }
 
@@ -149,6 +153,10 @@ impl Probe {
         let refused = |error| Fault::Connect(url.authority.clone(), error);
         let port = url.port().ok_or_else(|| refused(std::io::ErrorKind::InvalidInput.into()))?;
         let tcp = TcpStream::connect((url.host(), port)).await.map_err(refused)?;
+        let (peer, local) = (tcp.peer_addr().map_err(refused)?, tcp.local_addr().ok().map(|local| local.ip()));
+        if self.shared.denied.holds(peer, local) {
+            return Err(Fault::Denied(url.authority.clone()));
+        }
         if url.scheme != Scheme::Https {
             return Ok(Stream::Tcp(tcp));
         }

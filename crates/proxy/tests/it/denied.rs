@@ -1,9 +1,10 @@
 //! Servers that are the agent itself: refused however they are spelled, and told.
 
 use crate::support::*;
+use baton_proxy::health::Probes;
 use baton_proxy::upstream::Denied;
 use baton_proxy::{Engine, EngineConfig};
-use baton_routing::config::Config;
+use baton_routing::config::{Config, HealthCheck, Service};
 use baton_routing::table::{Implemented, compile};
 use std::sync::Arc;
 
@@ -40,5 +41,30 @@ fn no_spelling_of_an_address_leads_to_the_agent() {
         }
         assert_eq!(world.get("app.test", "/", "").body, b"app");
     }
+    assert_eq!(agent.count(), 0);
+}
+
+#[test]
+fn probes_do_not_reach_the_agent_either() {
+    let (agent, app) = (Backend::named("agent"), Backend::named("app"));
+    let mut config = Config::default();
+    service(&mut config, "app", &[app.url()]);
+    let Some(Service::LoadBalancer(balancer)) = config.http.services.get_mut("app@file") else { panic!("no balancer") };
+    balancer.health_check = Some(HealthCheck {
+        port: agent.address.port(),
+        method: "PUT".into(),
+        path: "/v1/jobs".into(),
+        ..HealthCheck::default()
+    });
+    let table = Arc::new(compile(&config, &Implemented::ALL));
+    let denied = Denied::new([agent.address]);
+    let (engine, _) = Engine::start(EngineConfig { workers: 1, denied, ..EngineConfig::new(table) }).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let mut probes = Probes::default();
+    {
+        let _runtime = runtime.enter();
+        probes.follow(&engine);
+    }
+    until("down", || !engine.snapshot().servers().all(|server| server.is_healthy()));
     assert_eq!(agent.count(), 0);
 }

@@ -46,7 +46,7 @@ impl Watched {
 
     fn follow(&mut self) {
         let _runtime = self.runtime.enter();
-        self.probes.follow(&self.world.engine.snapshot());
+        self.probes.follow(&self.world.engine);
     }
 
     fn apply(&mut self, edit: impl FnOnce(&mut Config)) {
@@ -133,24 +133,38 @@ fn the_fallback_answers_while_the_main_service_is_down() {
 fn a_reload_keeps_what_was_found_and_asks_again_at_once() {
     let (one, ill) = ailing("one");
     let slow = HealthCheck { interval: Timespan::from_secs(3600), ..check("/health") };
-    ill.store(true, SeqCst);
     let mut watched = Watched::new(|config| checked(config, "app", &[one.url()], slow.clone()));
-    watched.becomes(&one.url(), false);
+    until("asked", || one.count() == 1);
     // Nothing of this service changes: no new probe for an hour.
     watched.apply(|config| service(config, "other", &[]));
-    assert!(!watched.is_up(&one.url()));
-    assert_eq!(one.count(), 1);
-    ill.store(false, SeqCst);
+    assert_eq!(watched.world.get("app.test", "/", "").body, b"one");
+    assert_eq!(one.count(), 2);
+    ill.store(true, SeqCst);
     watched.apply(|config| balancer(config, "app").health_check = Some(HealthCheck { method: "HEAD".into(), ..slow }));
-    watched.becomes(&one.url(), true);
+    watched.becomes(&one.url(), false);
     assert_eq!(one.last().line(), "HEAD /health HTTP/1.1");
+    watched.apply(|config| service(config, "other", &[]));
+    assert!(!watched.is_up(&one.url()));
+    ill.store(false, SeqCst);
+    watched.apply(|config| balancer(config, "app").health_check = Some(check("/health")));
+    watched.becomes(&one.url(), true);
     // A service that is not probed any more is up.
     ill.store(true, SeqCst);
-    watched.apply(|config| balancer(config, "app").health_check = Some(check("/health")));
     watched.becomes(&one.url(), false);
     watched.apply(|config| balancer(config, "app").health_check = None);
     assert!(watched.is_up(&one.url()));
     assert_eq!(watched.world.get("app.test", "/", "").body, b"one");
+}
+
+#[test]
+fn a_server_that_starts_late_is_asked_again_soon() {
+    let (one, ill) = ailing("one");
+    ill.store(true, SeqCst);
+    let slow = HealthCheck { interval: Timespan::from_secs(3600), ..check("/health") };
+    let watched = Watched::new(|config| checked(config, "app", &[one.url()], slow));
+    watched.becomes(&one.url(), false);
+    ill.store(false, SeqCst);
+    watched.becomes(&one.url(), true);
 }
 
 #[test]

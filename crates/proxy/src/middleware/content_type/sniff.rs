@@ -105,7 +105,7 @@ fn is_binary(byte: u8) -> bool {
 fn is_mp4(data: &[u8]) -> bool {
     let Some((length, rest)) = data.split_first_chunk::<4>() else { return false };
     let length = u32::from_be_bytes(*length) as usize;
-    if data.len() < 12 || data.len() < length || length % 4 != 0 || !rest.starts_with(b"ftyp") {
+    if data.len() < 12 || data.len() < length || !length.is_multiple_of(4) || !rest.starts_with(b"ftyp") {
         return false;
     }
     // Behind the first brand stands a version.
