@@ -7,10 +7,12 @@
 //! Pure: files, home directory and entropy come through [`Host`], the clock is never asked. No input can make it panic,
 //! overflow the stack (nesting is bounded) or run for long (work is counted).
 
+mod beyond;
 mod canonical;
 mod decode;
 mod diagnostic;
 pub mod diff;
+mod doubts;
 mod eval;
 mod functions;
 pub mod hcl;

@@ -16,7 +16,7 @@ use crate::syntax::ast::{Attribute, Block, Body, BodyNode};
 use crate::syntax::json::{self, JsonKind, JsonNode};
 use crate::syntax::native;
 use crate::variables::{Inputs, Variables};
-use crate::{canonicalize, unsupported, validate};
+use crate::{beyond, canonicalize, doubts, unsupported, validate};
 
 /// Blocks that may stand at the top of a job file.
 const TOP_LEVEL: [&str; 4] = ["job", "variable", "variables", "locals"];
@@ -52,6 +52,14 @@ pub struct Parsed {
     pub job: Job,
     pub source: Source,
     spans: Spans,
+    doubts: Vec<Diagnostic>,
+}
+
+/// A job as it was written.
+struct Draft {
+    job: Json,
+    spans: Spans,
+    doubts: Vec<Diagnostic>,
 }
 
 /// Reads a job file.
@@ -61,7 +69,7 @@ pub struct Parsed {
 pub fn parse(text: &str, file_name: &str, options: &ParseOptions<'_>) -> Result<Parsed, Vec<Diagnostic>> {
     let source = Source::new(file_name, text);
     let work = Cell::new(0);
-    let (draft, spans) = if text.trim_start_matches([' ', '\u{feff}']).starts_with('{') {
+    let Draft { job: draft, spans, doubts } = if text.trim_start_matches([' ', '\u{feff}']).starts_with('{') {
         read_json(&source, options, &work)
     } else {
         native::parse_body(&source)
@@ -70,7 +78,7 @@ pub fn parse(text: &str, file_name: &str, options: &ParseOptions<'_>) -> Result<
     }
     .map_err(in_order)?;
     match canonicalize(draft.clone()) {
-        Ok(job) => Ok(Parsed { draft, job, source, spans }),
+        Ok(job) => Ok(Parsed { draft, job, source, spans, doubts }),
         Err(problems) => {
             Err(in_order(problems.iter().map(|problem| point(&source, &spans, problem, Severity::Error)).collect()))
         }
@@ -89,16 +97,17 @@ impl Parsed {
         in_order(unsupported(&self.job).iter().map(|problem| self.diagnose(problem, Severity::Warning)).collect())
     }
 
-    /// What is accepted and probably not meant.
-    pub fn warnings(&self) -> Vec<String> {
-        let mut out = validate(&self.job).warnings;
-        for group in self.draft.get("TaskGroups").and_then(Json::as_array).into_iter().flatten() {
-            let name = group.get("Name").and_then(Json::as_str).unwrap_or_default();
+    /// What is accepted and probably not meant, at its place in the file.
+    pub fn warnings(&self) -> Vec<Diagnostic> {
+        let mut found = validate(&self.job).warnings;
+        for (index, group) in self.draft.get("TaskGroups").and_then(Json::as_array).into_iter().flatten().enumerate() {
             let ignored =
                 DEPRECATED.iter().filter(|(field, _)| group.get(*field).is_some_and(|value| !value.is_null()));
-            out.extend(ignored.map(|(_, text)| format!("Group {name:?} has warnings: {text}")));
+            found.extend(ignored.map(|(field, text)| Problem::new(format!("TaskGroups[{index}].{field}"), *text)));
         }
-        out
+        found.extend(doubts::ports(&self.job));
+        let placed = found.iter().map(|problem| self.diagnose(problem, Severity::Warning));
+        in_order(placed.chain(self.doubts.iter().cloned()).collect())
     }
 
     /// Ties a problem to the file.
@@ -161,7 +170,7 @@ fn read_body(
     body: Body,
     options: &ParseOptions<'_>,
     work: &Cell<u64>,
-) -> Result<(Json, Spans), Vec<Diagnostic>> {
+) -> Result<Draft, Vec<Diagnostic>> {
     let mut variables = Variables::new(source, options.host, work);
     let mut flaws = Vec::new();
     for attribute in &body.attributes {
@@ -213,13 +222,26 @@ fn read_body(
         return Err(diagnostics);
     };
     let names = [("var", &var), ("local", &local)];
-    let evaluator = Evaluator { text: &source.text, host: options.host, work, unknown: Unknown::Kept };
-    let mut decoder = Decoder { evaluator, flaws: Vec::new(), spans: Spans::new() };
+    let (host, doubts) = (options.host, variables.doubts);
+    let evaluator = Evaluator { text: &source.text, host, work, unknown: Unknown::Kept, doubts: Some(&doubts) };
+    let mut decoder = Decoder { evaluator, flaws: Vec::new(), spans: Spans::new(), wrong: Vec::new() };
     decoder.spans.insert(String::new(), block.kind_span);
     let mut draft = decoder.block(&block.body, &JOB, block.kind_span, "", &Scope::new(&names));
     job::arrange(&mut draft, label, &mut decoder.spans);
-    diagnostics.extend(diagnose(source, decoder.flaws));
-    if diagnostics.is_empty() { Ok((Json::Object(draft), decoder.spans)) } else { Err(diagnostics) }
+    let is_complete = !decoder.is_done();
+    let Decoder { flaws, spans, wrong, .. } = decoder;
+    let job = Json::Object(draft);
+    if diagnostics.is_empty() && flaws.is_empty() {
+        let doubts = diagnose(source, doubts.into_inner());
+        let doubts = doubts.into_iter().map(|doubt| Diagnostic { severity: Severity::Warning, ..doubt }).collect();
+        return Ok(Draft { job, spans, doubts });
+    }
+    if diagnostics.is_empty() && is_complete {
+        let others = beyond::problems(&job, &wrong);
+        diagnostics.extend(others.iter().map(|problem| point(source, &spans, problem, Severity::Error)));
+    }
+    diagnostics.extend(diagnose(source, flaws));
+    Err(diagnostics)
 }
 
 fn unknown(name: &str, span: Span, summary: &str, what: &str) -> Flaw {
@@ -265,7 +287,7 @@ fn plain(node: &BodyNode, declaration: bool, flaws: &mut Vec<Flaw>) -> Body {
 }
 
 /// JSON: the API's (`{"Job": {…}}` or the job itself), or HCL's JSON spelling (`{"job": {"name": {…}}}`).
-fn read_json(source: &Source, options: &ParseOptions<'_>, work: &Cell<u64>) -> Result<(Json, Spans), Vec<Diagnostic>> {
+fn read_json(source: &Source, options: &ParseOptions<'_>, work: &Cell<u64>) -> Result<Draft, Vec<Diagnostic>> {
     let node = json::parse(&source.text).map_err(|flaw| diagnose(source, vec![flaw]))?;
     let is_api = |node: &JsonNode| ["ID", "Name", "TaskGroups", "Type"].iter().any(|key| node.get(key).is_some());
     let job = match node.get("Job") {
@@ -276,7 +298,7 @@ fn read_json(source: &Source, options: &ParseOptions<'_>, work: &Cell<u64>) -> R
     if let Some(job) = job {
         let mut spans = Vec::new();
         let draft = job.to_json("", &mut spans);
-        return Ok((draft, spans.into_iter().collect()));
+        return Ok(Draft { job: draft, spans: spans.into_iter().collect(), doubts: Vec::new() });
     }
     let mut body = Body::default();
     for member in node.members().unwrap_or_default().iter().filter(|member| member.key != "//") {

@@ -2,7 +2,7 @@
 //!
 //! Lowest to highest: default, environment (`NOMAD_VAR_name`), variable files in order, values given one by one.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -38,11 +38,13 @@ pub(crate) struct Variables<'a> {
     work: &'a Cell<u64>,
     declared: BTreeMap<String, Variable>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// References in locals that look like slips.
+    pub(crate) doubts: RefCell<Vec<Flaw>>,
 }
 
 impl<'a> Variables<'a> {
     pub(crate) fn new(source: &'a Source, host: &'a dyn Host, work: &'a Cell<u64>) -> Self {
-        Self { source, host, work, declared: BTreeMap::new(), diagnostics: Vec::new() }
+        Self { source, host, work, declared: BTreeMap::new(), diagnostics: Vec::new(), doubts: RefCell::default() }
     }
 
     fn flaw(&mut self, flaw: Flaw) {
@@ -54,7 +56,7 @@ impl<'a> Variables<'a> {
     where
         'a: 't,
     {
-        Evaluator { text, host: self.host, work: self.work, unknown: Unknown::Refused }
+        Evaluator { text, host: self.host, work: self.work, unknown: Unknown::Refused, doubts: None }
     }
 
     fn constant(&mut self, expr: &Expr) -> Option<Value> {

@@ -25,7 +25,11 @@ impl Intake {
         canonicalize_for_server(&mut job);
         add_implicit_constraints(&mut job);
         let validation = validate(&job);
-        Ok(Self { job, errors: validation.errors, warnings: validation.warnings })
+        Ok(Self {
+            job,
+            errors: validation.errors,
+            warnings: validation.warnings.iter().map(ToString::to_string).collect(),
+        })
     }
 
     /// The job, if it is valid, with the text of the warnings.

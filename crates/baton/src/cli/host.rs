@@ -1,5 +1,6 @@
 //! The machine as functions in job files see it: files relative to the working directory.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use baton_jobspec::Host;
@@ -8,12 +9,21 @@ use baton_jobspec::Host;
 #[derive(Debug, Clone, Copy)]
 pub struct LocalHost;
 
+/// The most that is read of one file; the parser has its own, smaller limit.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+
 /// The most files that `fileset` looks at.
 const FILES_MAX: usize = 100_000;
 
 impl Host for LocalHost {
     fn read_file(&self, path: &str) -> Result<Vec<u8>, String> {
-        std::fs::read(path).map_err(|error| format!("cannot read {path}: {error}"))
+        let kind = std::fs::metadata(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+        if !kind.is_file() {
+            return Err(format!("cannot read {path}: it is not a regular file"));
+        }
+        let mut bytes = Vec::new();
+        let read = std::fs::File::open(path).and_then(|file| file.take(FILE_BYTES_MAX).read_to_end(&mut bytes));
+        read.map(|_| bytes).map_err(|error| format!("cannot read {path}: {error}"))
     }
 
     fn file_exists(&self, path: &str) -> Result<bool, String> {

@@ -79,20 +79,27 @@ pub fn show(findings: &[Diagnostic], source: &Source) {
     }
 }
 
-/// The largest job file that is read from a pipe; the parser has its own, smaller limit.
-const STDIN_BYTES_MAX: u64 = 64 << 20;
+/// The most that is read of one file or pipe; the parser has its own, smaller limit.
+const BYTES_MAX: u64 = 64 << 20;
+
+fn limited(path: &Path) -> Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(BYTES_MAX).read_to_string(&mut text))
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(text)
+}
 
 fn read_text(path: &Path) -> Result<(String, String)> {
     if path.as_os_str() == "-" {
         let mut text = String::new();
         std::io::stdin()
-            .take(STDIN_BYTES_MAX)
+            .take(BYTES_MAX)
             .read_to_string(&mut text)
             .context("cannot read the job from standard input")?;
         return Ok(("-".to_owned(), text));
     }
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok((path.display().to_string(), text))
+    Ok((path.display().to_string(), limited(path)?))
 }
 
 fn split_var(pair: &str) -> Result<(String, String)> {
@@ -101,6 +108,5 @@ fn split_var(pair: &str) -> Result<(String, String)> {
 }
 
 fn var_file(path: &Path) -> Result<VarFile> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(VarFile { name: path.display().to_string(), text })
+    Ok(VarFile { name: path.display().to_string(), text: limited(path)? })
 }

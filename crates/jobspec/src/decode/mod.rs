@@ -23,6 +23,8 @@ pub(crate) struct Decoder<'a> {
     pub(crate) evaluator: Evaluator<'a>,
     pub(crate) flaws: Vec<Flaw>,
     pub(crate) spans: Spans,
+    /// The paths of blocks that have flaws of their own.
+    pub(crate) wrong: Vec<String>,
 }
 
 impl Decoder<'_> {
@@ -35,6 +37,7 @@ impl Decoder<'_> {
         path: &str,
         scope: &Scope<'_>,
     ) -> Map<String, Json> {
+        let before = self.flaws.len();
         let body = self.open(node, schema, at, scope);
         let mut out = Map::new();
         for attribute in &body.attributes {
@@ -44,24 +47,28 @@ impl Decoder<'_> {
             self.attribute(attribute, schema, path, scope, &mut out);
         }
         self.missing(&body.attributes, schema, at);
+        self.note(before, path);
         let mut seen = HashSet::new();
         for block in &body.blocks {
             if self.is_done() {
                 return out;
             }
+            let before = self.flaws.len();
             let Some(rule) = schema.block(&block.kind) else {
                 self.unknown_block(block, schema);
+                self.note(before, path);
                 continue;
             };
-            let before = !seen.insert(rule.name);
+            let again = !seen.insert(rule.name);
             let as_argument = || body.attributes.iter().any(|attribute| attribute.name == rule.name);
             let twice = || matches!(rule.inside, Inside::TextMapOrArgument) && as_argument();
-            if rule.times == Times::Once && (before || twice()) {
+            if rule.times == Times::Once && (again || twice()) {
                 self.flaws.push(Flaw::new(
                     block.kind_span,
                     format!("Duplicate {} block", rule.name),
                     format!("Only one {} block is allowed. Another was defined before it.", rule.name),
                 ));
+                self.note(before, path);
                 continue;
             }
             self.nested(block, rule, path, scope, &mut out);
@@ -156,9 +163,9 @@ impl Decoder<'_> {
     ) {
         if let Inside::Refused(why) = rule.inside {
             self.flaws.push(Flaw::new(block.kind_span, format!("{} is not supported", rule.name), why));
-            return;
+            return self.wrong.push(path.to_owned());
         }
-        let Some(label) = self.label(block, rule) else { return };
+        let Some(label) = self.label(block, rule) else { return self.wrong.push(path.to_owned()) };
         let place = match rule.times {
             Times::Once => join(path, rule.field),
             Times::Many => {
@@ -170,12 +177,16 @@ impl Decoder<'_> {
         self.spans.insert(place.clone(), block.kind_span);
         let names: Vec<(&str, &Value)> = block.scope.iter().map(|(name, value)| (name.as_str(), value)).collect();
         let scope = scope.child(&names);
+        let before = self.flaws.len();
         let mut value = match rule.inside {
             Inside::Rules(schema) => self.block(&block.body, schema, block.kind_span, &place, &scope),
             Inside::Free | Inside::Refused(_) => self.free(&block.body, &scope),
             Inside::TextMap | Inside::TextMapOrArgument => self.each(&block.body, Kind::Text, &place, &scope),
             Inside::TextsMap => self.each(&block.body, Kind::Texts, &place, &scope),
         };
+        if !matches!(rule.inside, Inside::Rules(_)) {
+            self.note(before, &place);
+        }
         match rule.name {
             "constraint" => job::constraint(&mut value),
             "affinity" => job::affinity(&mut value),
@@ -273,8 +284,15 @@ impl Decoder<'_> {
         out
     }
 
+    /// Whether flaws came up since there were `before`: they belong to the block at `path`.
+    fn note(&mut self, before: usize, path: &str) {
+        if self.flaws.len() > before {
+            self.wrong.push(path.to_owned());
+        }
+    }
+
     /// Whether the allowed work is used up, or as much is wrong as anybody reads.
-    fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.evaluator.is_exhausted() || self.flaws.len() >= MAX_DIAGNOSTICS
     }
 

@@ -1,9 +1,10 @@
 //! The evaluator.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use crate::diagnostic::{Flaw, Span, suggestion};
+use crate::diagnostic::{Flaw, MAX_DIAGNOSTICS, Span, suggestion};
+use crate::doubts;
 use crate::eval::{Host, Number, Type, Value};
 use crate::functions;
 use crate::syntax::ast::{Expr, ExprKind, ForExpr, Operator};
@@ -39,6 +40,8 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) host: &'a dyn Host,
     pub(crate) work: &'a Cell<u64>,
     pub(crate) unknown: Unknown,
+    /// Takes the references that are kept and look like slips.
+    pub(crate) doubts: Option<&'a RefCell<Vec<Flaw>>>,
 }
 
 /// What a reference is whose root is not in scope.
@@ -87,7 +90,7 @@ impl Evaluator<'_> {
             ExprKind::Binary { operator, left, right } => self.binary(expr.span, *operator, left, right, scope),
             ExprKind::For(parts) => self.for_expr(parts, scope),
             ExprKind::Embedded { text, expr: inner } => {
-                let embedded = Evaluator { text, ..*self };
+                let embedded = Evaluator { text, doubts: None, ..*self };
                 embedded.eval(inner, scope).map_err(|flaw| Flaw { span: expr.span, ..flaw })
             }
         }
@@ -106,6 +109,7 @@ impl Evaluator<'_> {
     pub(super) fn reference(&self, span: Span) -> Result<Value, Flaw> {
         let text = self.slice(span.start, span.end);
         if self.unknown == Unknown::Kept {
+            self.doubt(span, false);
             return Ok(Value::String(format!("${{{text}}}")));
         }
         let flaw = Flaw::new(span, "Variables not allowed", "Variables may not be used here.");
@@ -114,6 +118,12 @@ impl Evaluator<'_> {
         } else {
             flaw.help(format!("write {text:?} in quotes if a text is meant"))
         })
+    }
+
+    pub(super) fn doubt(&self, span: Span, in_template: bool) {
+        let Some(doubts) = self.doubts.filter(|doubts| doubts.borrow().len() < MAX_DIAGNOSTICS) else { return };
+        let text = self.slice(span.start, span.end);
+        doubts.borrow_mut().extend(doubts::reference(text, span, in_template));
     }
 
     /// Whether the allowed work is used up.

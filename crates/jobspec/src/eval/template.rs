@@ -19,6 +19,7 @@ impl Evaluator<'_> {
     /// An unknown reference keeps its spelling, inner spaces included.
     fn interpolation(&self, expr: &Expr, span: Span, scope: &Scope<'_>) -> Result<Value, Flaw> {
         if self.unknown == Unknown::Kept && is_unknown_reference(expr, scope) {
+            self.doubt(expr.span, true);
             let inner = self.slice(span.start + 2, span.end.saturating_sub(1));
             let inner = inner.strip_prefix('~').unwrap_or(inner);
             let inner = inner.strip_suffix('~').unwrap_or(inner);

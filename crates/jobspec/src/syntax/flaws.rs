@@ -67,13 +67,23 @@ fn explain_at(text: &str, message: &str, offset: usize) -> Flaw {
     }
     match context {
         Context::Sequence { start, open } => in_sequence(text, offset, start, open, here, next, message),
-        Context::Quoted { start } if rest.is_empty() => unterminated(start, 1, None),
-        Context::Quoted { start } => {
-            Flaw::new(Span::new(start, start + 1), "Invalid string literal", "This string cannot be read.")
-        }
-        Context::Heredoc { start, marker } => unterminated(start, 2, Some(&marker)),
+        Context::Quoted { start } if rest.is_empty() => unterminated(start),
+        Context::Quoted { start } => at_string(text, start, message),
+        Context::Heredoc { start, marker } => open_heredoc(text, start, &marker),
         Context::Comment { start } => unclosed_comment(start),
         Context::Code { open, body } => in_code(text, offset, open, body, here, next, message),
+    }
+}
+
+/// A whole string that is not expected there.
+fn at_string(text: &str, start: usize, message: &str) -> Flaw {
+    let here = Span::new(start, start + 1);
+    match context_at(text, start) {
+        Context::Code { open, body } => in_code(text, start, open, body, here, Some('"'), message),
+        Context::Sequence { start: sequence, open } => {
+            in_sequence(text, start, sequence, open, here, Some('"'), message)
+        }
+        _ => Flaw::new(here, "Invalid string literal", "This string cannot be read."),
     }
 }
 
@@ -114,7 +124,7 @@ fn behind(text: &str, offset: usize) -> Option<Flaw> {
     }
     let end_of_text = Span::new(text.len(), text.len());
     match (end, first) {
-        (Context::Heredoc { start, marker }, _) if start >= from => Some(unterminated(start, 2, Some(&marker))),
+        (Context::Heredoc { start, marker }, _) if start >= from => Some(open_heredoc(text, start, &marker)),
         (_, Some(start)) if heredoc.is_some() => Some(Flaw::new(
             Span::new(start, start + 2),
             "Unclosed template directive",
@@ -157,12 +167,19 @@ fn wrong_directive(start: usize) -> Flaw {
     .help("write %%{ for a literal %{")
 }
 
-fn unterminated(start: usize, length: usize, marker: Option<&str>) -> Flaw {
-    let detail = match marker {
-        Some(marker) => format!("No closing marker was found for the string: a line with {marker} alone is missing."),
-        None => "No closing marker was found for the string.".to_owned(),
-    };
-    Flaw::new(Span::new(start, start + length), "Unterminated template string", detail)
+fn unterminated(start: usize) -> Flaw {
+    let detail = "No closing marker was found for the string.";
+    Flaw::new(Span::new(start, start + 1), "Unterminated template string", detail)
+}
+
+fn open_heredoc(text: &str, start: usize, marker: &str) -> Flaw {
+    let here = Span::new(start, start + 2);
+    if text[start + 2..].trim_start_matches('-').starts_with([' ', '\t']) {
+        let detail = "The marker of a heredoc stands directly behind << or <<-, without a space.";
+        return Flaw::new(here, "Invalid expression", detail);
+    }
+    let detail = format!("No closing marker was found for the string: a line with {marker} alone is missing.");
+    Flaw::new(here, "Unterminated template string", detail)
 }
 
 fn in_sequence(
@@ -229,6 +246,9 @@ fn in_code(
     }
     let line_start = text[..floor(text, offset)].rfind('\n').map_or(0, |at| at + 1);
     let before = text[line_start..floor(text, offset)].trim();
+    if let Some(flaw) = template_label(text, offset, before) {
+        return flaw;
+    }
     if message.starts_with("invalid expression") {
         return Flaw::new(
             here,
@@ -309,6 +329,19 @@ fn in_code(
     Flaw::new(here, "Invalid syntax", sentence(message))
 }
 
+/// The label of a block is a fixed text.
+fn template_label(text: &str, offset: usize, before: &str) -> Option<Flaw> {
+    let label = text[floor(text, offset)..].strip_prefix('"')?.lines().next()?.split('"').next()?;
+    if before.is_empty() || before.contains('=') || !(label.contains("${") || label.contains("%{")) {
+        return None;
+    }
+    let span = Span::new(offset, offset + label.len() + 2);
+    let detail = "Template sequences are not allowed in this string. To include a literal \"$\", double it (as \"$$\") \
+                  to escape it.";
+    let help = "labels are fixed texts; a dynamic block with labels = […] makes blocks with computed ones";
+    Some(Flaw::new(span, "Invalid string literal", detail).help(help))
+}
+
 /// Inside a list, an object or a call.
 fn unclosed(bracket: char, at: usize, here: Span, next: Option<char>, text: &str) -> Flaw {
     let start = Span::new(at, at + 1);
@@ -344,11 +377,16 @@ fn unclosed(bracket: char, at: usize, here: Span, next: Option<char>, text: &str
             } else {
                 let back = text[..floor(text, here.start)].chars().next_back().filter(|c| !c.is_whitespace());
                 let start = here.start - back.map_or(0, char::len_utf8);
-                Flaw::new(
+                let flaw = Flaw::new(
                     Span::new(start, here.start.max(start + 1)),
                     "Missing key/value separator",
                     "Expected an equals sign (\"=\") to mark the beginning of the attribute value.",
-                )
+                );
+                let outside = text[..at].lines().next_back().unwrap_or_default().trim();
+                match outside.strip_suffix('=').map(str::trim) {
+                    Some(name) => flaw.help(format!("if {name} is a block, write it without \"=\": {name} {{ … }}")),
+                    None => flaw,
+                }
             }
         }
         _ => Flaw::new(

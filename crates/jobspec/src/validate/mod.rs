@@ -20,7 +20,7 @@ use crate::schedule::Cron;
 #[derive(Clone, Debug, Default)]
 pub struct Validation {
     pub errors: Vec<Problem>,
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Problem>,
 }
 
 /// Applies every rule.
@@ -29,7 +29,9 @@ pub fn validate(job: &Job) -> Validation {
     canonicalize_for_server(&mut job);
     let mut errors = Vec::new();
     self::job(&job, &mut Place::root(&mut errors));
-    Validation { warnings: warnings::warnings(&job), errors }
+    let mut warnings = Vec::new();
+    warnings::warnings(&job, &mut Place::root(&mut warnings));
+    Validation { errors, warnings }
 }
 
 fn job(job: &Job, place: &mut Place<'_>) {

@@ -68,7 +68,13 @@ impl Variables<'_> {
 
     fn local(&mut self, attribute: &Attribute, var: &Value, known: &Value) -> Value {
         let source = self.source;
-        let evaluator = Evaluator { text: &source.text, host: self.host, work: self.work, unknown: Unknown::Kept };
+        let evaluator = Evaluator {
+            text: &source.text,
+            host: self.host,
+            work: self.work,
+            unknown: Unknown::Kept,
+            doubts: Some(&self.doubts),
+        };
         let scope = [("var", var), ("local", known)];
         let value = evaluator.eval(&attribute.expr, &Scope::new(&scope)).and_then(|value| {
             if value.depth() <= MAX_DEPTH {

@@ -18,7 +18,7 @@ fn outcome(text: &str) -> String {
                 writeln!(out, "error: {}", problem.compact()).unwrap();
             }
             for warning in parsed.warnings() {
-                writeln!(out, "warning: {warning}").unwrap();
+                writeln!(out, "warning: {}", warning.compact()).unwrap();
             }
             for problem in parsed.unsupported() {
                 writeln!(out, "unsupported: {}", problem.compact()).unwrap();

@@ -5,6 +5,7 @@ mod diffs;
 mod expressions;
 mod golden;
 mod hostile;
+mod mistakes;
 mod rules;
 mod syntax;
 mod variables;

@@ -20,10 +20,7 @@ impl Validate {
     pub fn run(self) -> Result<u8> {
         let parsed = self.file.read()?;
         jobfile::show(&parsed.unsupported(), &parsed.source);
-        let warnings = parsed.warnings();
-        if !warnings.is_empty() {
-            eprintln!("Job warnings:\n  * {}\n", warnings.join("\n  * "));
-        }
+        jobfile::show(&parsed.warnings(), &parsed.source);
         outln("Job validation successful")?;
         Ok(0)
     }
