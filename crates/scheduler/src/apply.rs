@@ -126,8 +126,16 @@ fn fill<'a>(planner: &mut Planner<'a>, job: &'a Job, shared: &Arc<Job>, change: 
         only: node,
         ..Request::new(job, group, planner.snapshot.config.algorithm, &id)
     };
-    match place(planner.snapshot.nodes, &planner.ledger, &request) {
+    // Placements only take room away: where one that could go anywhere found none, the next one finds none either.
+    let found = match planner.no_room.get(&group.name).filter(|_| node.is_none()) {
+        Some(metrics) => Err(metrics.clone()),
+        None => place(planner.snapshot.nodes, &planner.ledger, &request),
+    };
+    match found {
         Err(metrics) => {
+            if node.is_none() {
+                planner.no_room.entry(group.name.clone()).or_insert_with(|| metrics.clone());
+            }
             planner.fail(&group.name, *metrics);
             // A failed allocation is stopped only when its replacement has a place.
             if let Some(failed) = previous.filter(|_| reschedules) {

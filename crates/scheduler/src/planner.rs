@@ -1,5 +1,6 @@
 //! A plan under construction, with the ledger that shows its effect so far.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use baton_model::alloc::AllocMetric;
@@ -15,12 +16,14 @@ pub(crate) struct Planner<'a> {
     pub(crate) snapshot: Snapshot<'a>,
     pub(crate) ledger: Ledger<'a>,
     pub(crate) plan: Plan,
+    /// Groups for which no node has room, and what the nodes said.
+    pub(crate) no_room: BTreeMap<String, Box<AllocMetric>>,
 }
 
 impl<'a> Planner<'a> {
     pub(crate) fn new(snapshot: Snapshot<'a>, ledger: Ledger<'a>) -> Self {
         let plan = Plan { eval_id: snapshot.eval.id.clone(), ..Plan::default() };
-        Self { snapshot, ledger, plan }
+        Self { snapshot, ledger, plan, no_room: BTreeMap::new() }
     }
 
     pub(crate) fn new_id(&mut self) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use baton_model::alloc::{AllocDeploymentStatus, AllocState, NetworkStatus};
+use baton_model::alloc::{AllocDeploymentStatus, NetworkStatus};
 use baton_model::eval::trigger;
 use baton_model::task::TaskState;
 use baton_model::{AllocClientStatus, Allocation, Evaluation, Timestamp};
@@ -64,7 +64,7 @@ pub(crate) fn report(draft: &mut Draft, node_id: &str, reports: Vec<AllocReport>
         if old.node_id != node_id {
             continue;
         }
-        let mut alloc = merge(&old, report, draft.now);
+        let alloc = merge(&old, report, draft.now);
         if alloc == *old {
             continue;
         }
@@ -74,10 +74,8 @@ pub(crate) fn report(draft: &mut Draft, node_id: &str, reports: Vec<AllocReport>
         if old.client_status == AllocClientStatus::Unknown && alloc.client_status == AllocClientStatus::Running {
             evaluate.insert(alloc.job_id.clone(), trigger::RECONNECT);
         }
-        if alloc.client_status != old.client_status {
-            alloc.alloc_states.extend(reconnect_trace(&old, &alloc, draft.now));
-        }
-        if took_over(&alloc) && !took_over(&old) {
+        let watched = draft.deployment(&alloc.deployment_id).is_some_and(|one| one.status.is_active());
+        if !watched && took_over(&alloc) && !took_over(&old) {
             evaluate.insert(alloc.job_id.clone(), trigger::ALLOC_STOP);
         }
         draft.put_alloc(alloc, "AllocationUpdated");
@@ -101,29 +99,19 @@ fn merge(old: &Allocation, report: AllocReport, now: Timestamp) -> Allocation {
         let status = alloc.deployment_status.get_or_insert_default();
         if status.healthy != reported.healthy {
             status.healthy = reported.healthy;
-            status.timestamp = if reported.timestamp.is_never() { now } else { reported.timestamp };
+            // Deadlines are counted from it: a client's clock may be off.
+            status.timestamp = now;
         }
         status.canary = canary;
     }
     alloc
 }
 
-/// The history of the status is kept only around a disconnection.
-fn reconnect_trace(old: &Allocation, new: &Allocation, now: Timestamp) -> Option<AllocState> {
-    let concerns = old.client_status == AllocClientStatus::Unknown || new.client_status == AllocClientStatus::Unknown;
-    concerns.then(|| AllocState {
-        field: "ClientStatus".to_owned(),
-        value: new.client_status.as_str().to_owned(),
-        time: now,
-    })
-}
-
-/// A successor outside of any deployment has the listeners: its predecessor may end. Within a deployment its health decides.
+/// A successor is healthy, or has the listeners where nobody judges its health: its predecessor may end. A running
+/// deployment sees that by itself.
 fn took_over(alloc: &Allocation) -> bool {
-    !alloc.succeeds.is_empty()
-        && alloc.deployment_id.is_empty()
-        && alloc.client_status == AllocClientStatus::Running
-        && alloc.handover
+    let runs = alloc.deployment_id.is_empty() && alloc.client_status == AllocClientStatus::Running && alloc.handover;
+    !alloc.succeeds.is_empty() && (runs || alloc.deployment_health() == Some(true))
 }
 
 /// A finished batch task is done; anything else that ended is missed.

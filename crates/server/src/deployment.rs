@@ -105,7 +105,7 @@ fn enact(
             }
             DeploymentAction::Revert { version } => {
                 let Some(target) = draft.job_version(&deployment.job_id, version).cloned() else { continue };
-                crate::job::register::register_again(draft, &target, region)?;
+                crate::job::register::register_again(draft, &Job { stop: false, ..(*target).clone() }, region)?;
                 answer.reverted_job_version = Some(version);
             }
         }
@@ -166,11 +166,24 @@ pub(crate) fn pause(draft: &mut Draft, id: &str, pause: bool) -> Result<Deployme
         _ => (DeploymentStatus::Running, description::RUNNING),
     };
     set_status(draft, id, status, text);
+    if !pause && deployment.status == DeploymentStatus::Paused {
+        restart_deadlines(draft, id);
+    }
     if pause {
         let deployment_modify_index = draft.next_index();
         return Ok(DeploymentAnswer { deployment_modify_index, ..DeploymentAnswer::default() });
     }
     Ok(evaluate(draft, &deployment))
+}
+
+/// The time that a deployment was paused does not count as time without progress.
+fn restart_deadlines(draft: &mut Draft, id: &str) {
+    let Some(deployment) = draft.deployment(id) else { return };
+    let mut deployment = Deployment::clone(deployment);
+    for group in deployment.task_groups.values_mut().filter(|group| !group.require_progress_by.is_never()) {
+        group.require_progress_by = group.require_progress_by.max(draft.now.plus(group.progress_deadline));
+    }
+    draft.put_deployment(deployment, "DeploymentStatusUpdate");
 }
 
 pub(crate) fn fail(draft: &mut Draft, id: &str, region: &str) -> Result<DeploymentAnswer, ServerError> {

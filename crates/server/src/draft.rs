@@ -10,13 +10,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use baton_model::{Allocation, Deployment, Evaluation, Job, Node, Timestamp};
+use baton_scheduler::Algorithm;
 use baton_store::{Batch, StoreError, Table, row};
 use serde::Serialize;
 
 use crate::error::ServerError;
 use crate::event::{Event, Payload};
 use crate::job::status;
-use crate::state::load::{META_INDEX, catalog_key, launch_key, meta_table_key, version_key};
+use crate::state::load::{META_INDEX, META_SPREADS, catalog_key, launch_key, meta_table_key, version_key};
 use crate::state::{JobRecord, State, Submission, VERSIONS_KEPT, position};
 use crate::{deployment, drain, eval};
 
@@ -245,6 +246,11 @@ impl Draft {
         let seconds = u64::try_from(at.0 / 1_000_000_000).unwrap_or(0);
         self.put_row(Table::Meta, launch_key(job_id), &seconds);
         self.state.launches.insert_mut(job_id.to_owned(), seconds);
+    }
+
+    pub(crate) fn set_algorithm(&mut self, algorithm: Algorithm) {
+        self.put_row(Table::Meta, META_SPREADS, &u64::from(algorithm == Algorithm::Spread));
+        self.state.algorithm = algorithm;
     }
 
     pub(crate) fn remove_job(&mut self, id: &str) {

@@ -12,6 +12,7 @@ use baton_model::Timestamp;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::clock;
 use crate::error::ServerError;
 use crate::job::periodic;
 use crate::server::Server;
@@ -20,6 +21,10 @@ use crate::{deployment, drain, eval, gc, node};
 
 /// Pause after a duty failed (a full disk, say) before it tries again.
 const RETRY: Duration = Duration::from_secs(1);
+
+/// Longest sleep before a deadline. Clocks are set and machines are suspended without telling: what is due by then is
+/// late by no more than this.
+const CLOCK_LOOK: Duration = Duration::from_secs(30);
 
 /// What a look at the state led to.
 pub(crate) enum Next {
@@ -32,9 +37,10 @@ pub(crate) enum Next {
 }
 
 impl Next {
-    fn at(server: &Server, deadline: Option<Timestamp>) -> Self {
+    /// `deadline` by the clock that shows `now`.
+    fn at(now: Timestamp, deadline: Option<Timestamp>) -> Self {
         deadline.map_or(Self::Change, |deadline| {
-            let wait = deadline.since(server.now()).to_std();
+            let wait = deadline.since(now).to_std().min(CLOCK_LOOK);
             Self::At(Instant::now() + wait)
         })
     }
@@ -85,7 +91,7 @@ async fn rest(states: &mut watch::Receiver<Arc<State>>, name: &str, looked: Resu
 async fn evaluations(server: &Server, state: &State) -> Result<Next, ServerError> {
     let now = server.now();
     let Some(id) = eval::next_due(state, now) else {
-        return Ok(Next::at(server, eval::next_deadline(state)));
+        return Ok(Next::at(now, eval::next_deadline(state)));
     };
     let due = id.clone();
     match server.write("processing an evaluation", move |draft| eval::process(draft, &due)).await {
@@ -124,17 +130,17 @@ async fn drains(server: &Server, state: &State) -> Result<Next, ServerError> {
             server.write("ending a drain", |_| Ok(())).await?;
             Ok(Next::Change)
         }
-        deadline => Ok(Next::at(server, deadline)),
+        deadline => Ok(Next::at(now, deadline)),
     }
 }
 
 async fn launches(server: &Server, state: &State) -> Result<Next, ServerError> {
-    let now = server.now();
-    let (due, coming): (Vec<_>, Vec<_>) = periodic::launches(state).partition(|(_, at)| *at <= now);
+    let now = clock::wall();
+    let (due, coming): (Vec<_>, Vec<_>) = periodic::launches(state, now).partition(|(_, at)| *at <= now);
     for (job, at) in due {
         server.write("launching a periodic job", move |draft| periodic::launch(draft, &job, at)).await?;
     }
-    Ok(Next::at(server, coming.into_iter().map(|(_, at)| at).min()))
+    Ok(Next::at(now, coming.into_iter().map(|(_, at)| at).min()))
 }
 
 async fn deployments(server: Server) {
@@ -166,7 +172,7 @@ async fn progress(server: &Server, state: &State, seen: &mut HashMap<String, Tim
             })
             .await?;
     }
-    Ok(Next::at(server, coming.into_iter().map(|(_, deadline)| deadline).min()))
+    Ok(Next::at(now, coming.into_iter().map(|(_, deadline)| deadline).min()))
 }
 
 async fn catalog(server: &Server, state: &State) -> Result<Next, ServerError> {

@@ -71,7 +71,7 @@ pub(crate) fn next_due(state: &State, now: Timestamp) -> Option<String> {
     state
         .open_evals()
         .filter(|eval| eval.status == EvalStatus::Pending && eval.wait_until <= now)
-        .min_by_key(|eval| (-eval.priority, eval.create_index, eval.id.clone()))
+        .min_by_key(|eval| (-eval.priority, eval.create_index, eval.job_id.clone(), eval.id.clone()))
         .map(|eval| eval.id.clone())
 }
 

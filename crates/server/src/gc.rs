@@ -1,15 +1,17 @@
 //! Forgetting what is finished and old.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use baton_model::eval::EvalStatus;
 use baton_model::node::NodeStatus;
-use baton_model::{Nanos, Timestamp};
+use baton_model::{AllocClientStatus, Allocation, Job, Nanos, Timestamp};
 
 use crate::config::GcThresholds;
 use crate::draft::Draft;
 use crate::error::ServerError;
+use crate::job::status::DEAD;
 
 /// How much one run removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +44,9 @@ pub(crate) fn collect(draft: &mut Draft, limits: &GcThresholds) -> Result<GcAnsw
             let batch = job.is_some_and(|job| job.job_type.is_batch() && !job.stop);
             // A running batch job knows by its finished allocations what is done.
             let needed = batch && job.is_some_and(|job| job.create_index <= alloc.create_index && job.status != "dead");
-            !needed && old(alloc.modify_time, if batch { limits.batch_eval } else { limits.eval })
+            !needed
+                && !remembers(alloc, job, now)
+                && old(alloc.modify_time, if batch { limits.batch_eval } else { limits.eval })
         })
         .map(|alloc| alloc.id.clone())
         .collect();
@@ -107,6 +111,23 @@ pub(crate) fn collect(draft: &mut Draft, limits: &GcThresholds) -> Result<GcAnsw
         answer.nodes += 1;
     }
     Ok(answer)
+}
+
+/// A failed allocation that is not replaced yet says how often and when its job was rescheduled. Without it the job would
+/// have all its attempts again.
+fn remembers(alloc: &Allocation, job: Option<&Arc<Job>>, now: Timestamp) -> bool {
+    let waits = alloc.client_status == AllocClientStatus::Failed
+        && !alloc.server_terminal()
+        && alloc.next_allocation.is_empty();
+    let Some(job) = job.filter(|job| waits && !job.stop && job.status != DEAD) else { return false };
+    let Some(policy) = job.group(&alloc.task_group).and_then(|group| group.reschedule_policy.as_ref()) else {
+        return false;
+    };
+    if policy.unlimited || policy.attempts == 0 {
+        return policy.unlimited;
+    }
+    let newest = alloc.reschedule_tracker.as_ref().and_then(|tracker| tracker.events.last());
+    newest.is_none_or(|event| now.since(event.reschedule_time) <= policy.interval)
 }
 
 fn newest_trace(draft: &Draft, job_id: &str) -> Timestamp {

@@ -25,16 +25,19 @@ mod node;
 mod planner;
 mod search;
 mod server;
+#[cfg(test)]
+mod simulation;
 mod state;
 mod writer;
 
 pub use alloc::{AllocReport, UPDATES_MAX};
+pub use baton_scheduler::Algorithm;
 pub use baton_store::Table;
 pub use config::{Config, GcThresholds, Heartbeat};
 pub use deployment::DeploymentAnswer;
 pub use drain::{DrainRequest, DrainSpec};
 pub use error::ServerError;
-pub use event::{EVENT_BACKLOG, Event, Payload};
+pub use event::{EVENT_BACKLOG, Event, EventGroup, Payload};
 pub use gc::GcAnswer;
 pub use job::{
     DISPATCH_PAYLOAD_MAX, DispatchAnswer, DispatchRequest, JobPlan, NAMESPACE, RegisterAnswer, RegisterRequest,

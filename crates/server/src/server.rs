@@ -8,6 +8,7 @@ use std::time::Duration;
 use baton_model::eval::trigger;
 use baton_model::node::Eligibility;
 use baton_model::{Evaluation, Job, Node, Timestamp};
+use baton_scheduler::Algorithm;
 use baton_store::{Store, StoreError};
 use rand::RngExt;
 use tokio::sync::{broadcast, watch};
@@ -22,14 +23,14 @@ use crate::deployment::{self, DeploymentAnswer};
 use crate::draft::Draft;
 use crate::drain::{self, DrainRequest};
 use crate::error::ServerError;
-use crate::event::{EVENT_BACKLOG, Event};
+use crate::event::{EventGroup, Feed};
 use crate::gc::{self, GcAnswer};
 use crate::job::{
     self, DispatchAnswer, DispatchRequest, JobPlan, RegisterAnswer, RegisterRequest, ScaleRequest, StopRequest,
 };
 use crate::node::{self, NodeAnswer};
 use crate::state::State;
-use crate::writer::{Writer, Written};
+use crate::writer::{Load, Writer, Written};
 use crate::{duty, eval};
 
 /// A cheap handle; all clones are the same server. Every write returns once it is on the disk.
@@ -42,7 +43,7 @@ struct Inner {
     clock: Clock,
     started: Instant,
     state: watch::Receiver<Arc<State>>,
-    events: broadcast::Sender<Arc<[Event]>>,
+    events: Arc<Feed>,
     writer: Writer,
     /// Until when each node is believed to be alive. A node without an entry has until `after_start`.
     heartbeats: Mutex<HashMap<String, Instant>>,
@@ -53,12 +54,15 @@ struct Inner {
 impl Server {
     /// Reads the state and starts the duties; must be called within a tokio runtime.
     pub fn open(config: Config, store: Box<dyn Store>) -> Result<Self, ServerError> {
-        let clock = Clock::new();
-        let state = State::load(store.as_ref(), &config.datacenter, clock.since_start())?;
+        let state = State::load(store.as_ref(), &config.datacenter, Duration::ZERO)?;
+        let clock = Clock::starting_at(state.newest_time());
         let (publish, state) = watch::channel(Arc::new(state));
-        let (events, _) = broadcast::channel(EVENT_BACKLOG);
-        let writer = Writer::start(store, config.region.as_str().into(), publish, events.clone(), clock.clone())
-            .map_err(|error| ServerError::Internal(format!("starting the writer thread ({error})")))?;
+        let events = Arc::new(Feed::new());
+        let (datacenter, time) = (config.datacenter.clone(), clock.clone());
+        let load: Load = Box::new(move |store| State::load(store, &datacenter, time.since_start()));
+        let writer =
+            Writer::start(store, load, config.region.as_str().into(), publish, Arc::clone(&events), clock.clone())
+                .map_err(|error| ServerError::Internal(format!("starting the writer thread ({error})")))?;
         let server = Self(Arc::new(Inner {
             config,
             clock,
@@ -96,9 +100,10 @@ impl Server {
         self.0.state.clone()
     }
 
-    /// Everything that happens from now on. A listener more than [`EVENT_BACKLOG`] groups behind misses some.
-    pub fn events(&self) -> broadcast::Receiver<Arc<[Event]>> {
-        self.0.events.subscribe()
+    /// What is remembered of what happened at `index` and later (nothing without an index), and everything that happens
+    /// from now on. A listener more than [`EVENT_BACKLOG`](crate::EVENT_BACKLOG) groups behind misses some.
+    pub fn events(&self, index: Option<u64>) -> (Vec<EventGroup>, broadcast::Receiver<EventGroup>) {
+        self.0.events.listen(index)
     }
 
     pub fn uptime(&self) -> Duration {
@@ -310,6 +315,15 @@ impl Server {
     /// Forgets everything that is finished.
     pub async fn collect_garbage(&self) -> Result<Written<GcAnswer>, ServerError> {
         self.write("collecting garbage", |draft| gc::collect(draft, &GcThresholds::everything())).await
+    }
+
+    /// How nodes are preferred from now on. What is placed stays where it is.
+    pub async fn set_algorithm(&self, algorithm: Algorithm) -> Result<Written<()>, ServerError> {
+        self.write("configuring the scheduler", move |draft| {
+            draft.set_algorithm(algorithm);
+            Ok(())
+        })
+        .await
     }
 
     /// A copy of the whole store.

@@ -2,17 +2,18 @@
 //!
 //! Commands that arrive while the disk is busy form the next group and share its transaction: nobody waits for a timer,
 //! and a burst of writes costs one sync. Nobody sees a state that is not on the disk. When the store fails, every command
-//! of the group fails and the state stays as it was.
+//! of the group fails and the state stays as it was. Where the store cannot say whether it kept a group, nothing is written
+//! until it was read again.
 
 use std::sync::Arc;
 
 use baton_store::{Store, StoreError};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::clock::Clock;
 use crate::draft::Draft;
 use crate::error::ServerError;
-use crate::event::Event;
+use crate::event::{Event, Feed};
 use crate::state::State;
 
 /// Commands that wait for the writer before new ones are refused.
@@ -31,6 +32,8 @@ pub struct Written<T> {
 type Finish = Box<dyn FnOnce(Result<(), ServerError>) + Send>;
 type Command = Box<dyn FnOnce(&mut Draft) -> Finish + Send>;
 type Look = Box<dyn FnOnce(&dyn Store) + Send>;
+/// Reads the state anew.
+pub(crate) type Load = Box<dyn Fn(&dyn Store) -> Result<State, ServerError> + Send>;
 
 enum Message {
     Run(Command),
@@ -50,16 +53,17 @@ impl Writer {
     /// Starts the thread, which owns the store. It ends by [`Writer::stop`] or when the last `Writer` is gone.
     pub(crate) fn start(
         store: Box<dyn Store>,
+        load: Load,
         region: Arc<str>,
         state: watch::Sender<Arc<State>>,
-        events: broadcast::Sender<Arc<[Event]>>,
+        events: Arc<Feed>,
         clock: Clock,
     ) -> std::io::Result<Self> {
         let (messages, queue) = mpsc::channel(QUEUE_MAX);
         let time = clock.clone();
         std::thread::Builder::new()
             .name("baton-writer".to_owned())
-            .spawn(move || run(queue, store, region, &state, &events, &time))?;
+            .spawn(move || run(queue, store, &load, region, &state, &events, &time))?;
         Ok(Self { messages, clock })
     }
 
@@ -116,12 +120,15 @@ impl Writer {
 fn run(
     mut queue: mpsc::Receiver<Message>,
     store: Box<dyn Store>,
+    load: &Load,
     region: Arc<str>,
     published: &watch::Sender<Arc<State>>,
-    listeners: &broadcast::Sender<Arc<[Event]>>,
+    listeners: &Feed,
     clock: &Clock,
 ) {
     let mut pending = None;
+    // Does the store hold more than anybody was told?
+    let mut unsure = false;
     while let Some(message) = pending.take().or_else(|| queue.blocking_recv()) {
         let first = match message {
             Message::Run(command) => command,
@@ -136,6 +143,15 @@ fn run(
                 return;
             }
         };
+        if unsure {
+            match load(store.as_ref()) {
+                Ok(state) => {
+                    publish(published, listeners, state, Vec::new());
+                    unsure = false;
+                }
+                Err(error) => tracing::error!(%error, "what the store holds is not known yet"),
+            }
+        }
         let mut draft = Draft::new(State::clone(&published.borrow()), Arc::clone(&region), clock.now());
         let mut finishers = vec![first(&mut draft)];
         while finishers.len() < GROUP_MAX {
@@ -149,7 +165,12 @@ fn run(
             }
         }
         let (state, batch, events) = draft.into_parts();
-        let committed = if batch.is_empty() { Ok(()) } else { store.commit(&batch) };
+        let committed = match batch.is_empty() {
+            true => Ok(()),
+            false if unsure => Err(StoreError::Write("the store cannot be read".to_owned())),
+            false => store.commit(&batch),
+        };
+        unsure |= matches!(committed, Err(StoreError::Unsure(_)));
         match &committed {
             Err(error) => tracing::error!(%error, commands = finishers.len(), "state not written"),
             Ok(()) => publish(published, listeners, state, events),
@@ -162,12 +183,7 @@ fn run(
     }
 }
 
-fn publish(
-    published: &watch::Sender<Arc<State>>,
-    listeners: &broadcast::Sender<Arc<[Event]>>,
-    state: State,
-    events: Vec<Event>,
-) {
+fn publish(published: &watch::Sender<Arc<State>>, listeners: &Feed, state: State, events: Vec<Event>) {
     // A group that changed nothing wakes nobody.
     let moved = {
         let old = published.borrow();
@@ -177,7 +193,83 @@ fn publish(
         published.send_replace(Arc::new(state));
     }
     if !events.is_empty() {
-        // Without listeners there is nobody to tell.
-        let _ = listeners.send(events.into());
+        listeners.tell(events);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use baton_store::{Batch, KeyRow, MemoryStore, Table};
+
+    use super::*;
+    use crate::config::Config;
+    use crate::server::Server;
+
+    /// Keeps a batch and does not know it; then cannot be read for a while.
+    #[derive(Default)]
+    struct Unsure {
+        rows: Arc<MemoryStore>,
+        commits: AtomicUsize,
+        refused_reads: AtomicUsize,
+    }
+
+    /// The write that is kept and not confirmed, counted from the start.
+    const LOST_ANSWER: usize = 1;
+
+    impl Store for Unsure {
+        fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+            self.rows.commit(batch)?;
+            if self.commits.fetch_add(1, Ordering::Relaxed) == LOST_ANSWER {
+                self.refused_reads.store(1, Ordering::Relaxed);
+                return Err(StoreError::Unsure("no space left".to_owned()));
+            }
+            Ok(())
+        }
+
+        fn scan(&self, table: Table) -> Result<Vec<KeyRow>, StoreError> {
+            let refused = self.refused_reads.load(Ordering::Relaxed);
+            if refused > 0 {
+                self.refused_reads.store(refused - 1, Ordering::Relaxed);
+                return Err(StoreError::Read("no space left".to_owned()));
+            }
+            self.rows.scan(table)
+        }
+
+        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+            self.rows.get(table, key)
+        }
+
+        fn replace_all(&self, batch: &Batch) -> Result<(), StoreError> {
+            self.rows.replace_all(batch)
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_store_kept_without_saying_so_is_not_overwritten() {
+        let rows = Arc::new(MemoryStore::new());
+        let store = Unsure { rows: Arc::clone(&rows), ..Unsure::default() };
+        let server = Server::open(Config::default(), Box::new(store)).unwrap();
+        let put = |id: &'static str| {
+            server.write("a test", move |draft| {
+                let node = baton_model::Node { id: id.to_owned(), name: id.to_owned(), ..Default::default() };
+                draft.put_node(node, "NodeRegistration");
+                Ok(())
+            })
+        };
+        put("a").await.unwrap();
+        put("b").await.unwrap_err();
+        assert!(server.state().node("b").is_none());
+        // The store cannot be read: nothing is written.
+        put("c").await.unwrap_err();
+        put("d").await.unwrap();
+        let state = server.state();
+        assert_eq!(state.nodes().map(|node| node.id.as_str()).collect::<Vec<_>>(), ["a", "b", "d"]);
+        server.shutdown().await;
+        let loaded = State::load(rows.as_ref(), "dc1", Duration::ZERO).unwrap();
+        assert_eq!(loaded.nodes().map(|node| node.id.as_str()).collect::<Vec<_>>(), ["a", "b", "d"]);
+        assert_eq!(loaded.index(), state.index());
     }
 }

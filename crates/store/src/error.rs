@@ -18,6 +18,8 @@ pub enum StoreError {
     Newer { path: PathBuf, found: u64, known: u64 },
     #[error("cannot write the state: {0}; nothing was changed, the next write tries again")]
     Write(String),
+    #[error("cannot write the state: {0}; whether the last change was kept shows when the file can be opened again")]
+    Unsure(String),
     #[error("cannot read the state: {0}")]
     Read(String),
     #[error("row {key} of table {table}: {source}")]

@@ -29,7 +29,8 @@ pub type KeyRow = (Vec<u8>, Vec<u8>);
 
 /// Where the server's state lives.
 pub trait Store: Send + Sync + 'static {
-    /// Writes all of `batch` or nothing. When it returns `Ok` the rows survive a crash of the machine.
+    /// Writes all of `batch` or nothing. When it returns `Ok` the rows survive a crash of the machine. After
+    /// [`StoreError::Unsure`] only a read tells which of the two it was; after any other error it was nothing.
     fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
 
     /// Every row of a table, in key order.

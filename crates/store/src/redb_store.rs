@@ -55,10 +55,10 @@ impl RedbStore {
 
     fn write(&self, batch: &Batch, clear: bool) -> Result<(), StoreError> {
         let mut inner = self.inner();
-        let commits = inner.commits + 1;
         if inner.database.is_none() {
             inner.reopen(&self.path)?;
         }
+        let commits = inner.commits + 1;
         let Some(database) = &inner.database else {
             return Err(StoreError::Write("the database is closed".to_owned()));
         };
@@ -69,7 +69,7 @@ impl RedbStore {
         // redb refuses everything after an I/O error. What the file holds is only known by opening it again: the
         // transaction may have reached the disk although its last step reported an error.
         inner.database = None;
-        inner.reopen(&self.path)?;
+        inner.reopen(&self.path).map_err(|again| StoreError::Unsure(format!("{error}; then {again}")))?;
         if inner.commits == commits {
             return Ok(());
         }

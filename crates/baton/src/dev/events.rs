@@ -8,7 +8,7 @@ use crate::cli::times;
 
 /// Tells what happens until the server ends.
 pub async fn tell(server: Server) {
-    let mut events = server.events();
+    let (_, mut events) = server.events(None);
     let mut last = std::collections::HashMap::new();
     loop {
         match events.recv().await {

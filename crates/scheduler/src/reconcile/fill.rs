@@ -78,9 +78,11 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
                 placed.add(desired);
             }
         }
+        // What a failed deployment lacks was lost and found no room: it comes back once there is some.
+        let refills = ready || (self.current.failed() && !room.canarying);
         while existing < count {
             existing += 1;
-            if ready {
+            if refills {
                 self.place(names.next(), false, None, false);
                 placed.add(desired);
             } else {

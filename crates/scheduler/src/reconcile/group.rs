@@ -88,6 +88,15 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         if needs_canaries {
             state.desired_canaries = wanted_canaries as i64;
         }
+        // Neither canaries nor anything old to stand beside: the new version is placed like any other.
+        let alone = in_deployment
+            && state.desired_canaries > 0
+            && !state.promoted
+            && canaries_out == 0
+            && updates.destructive.is_empty();
+        if alone {
+            state.desired_canaries = 0;
+        }
         let canarying = state.desired_canaries > 0 && !state.promoted;
         if !canarying {
             names.promote(&canary_allocs);
@@ -154,7 +163,8 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         if !in_deployment {
             state.desired_total = (total + placed.waiting) as i64;
         }
-        if strategy.is_some() && !in_deployment && total > 0 && (changes_spec || !has_this_version) && !held {
+        let joins = strategy.is_some() && !in_deployment && total > 0 && (changes_spec || !has_this_version);
+        if (joins || alone) && !held {
             deployment::join(self.draft, self.snapshot, self.current, job, group, state.clone());
         }
         succession::end_together(&pairs, self.changes);

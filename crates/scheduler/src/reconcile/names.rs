@@ -9,19 +9,23 @@ pub(super) struct Names<'a> {
     job_id: &'a str,
     group: &'a str,
     used: BTreeSet<usize>,
+    /// No index below is free.
+    lowest: usize,
     /// Names that promoted canaries have taken over.
     promoted: BTreeSet<String>,
 }
 
 impl<'a> Names<'a> {
     pub(super) fn of<'b>(job_id: &'a str, group: &'a str, allocs: impl Iterator<Item = &'b Allocation>) -> Self {
-        Self { job_id, group, used: allocs.filter_map(Allocation::index).collect(), promoted: BTreeSet::new() }
+        let used = allocs.filter_map(Allocation::index).collect();
+        Self { job_id, group, used, lowest: 0, promoted: BTreeSet::new() }
     }
 
     /// The lowest free name, which is then in use.
     pub(super) fn next(&mut self) -> String {
-        let index = (0..).find(|index| !self.used.contains(index)).unwrap_or_default();
+        let index = (self.lowest..).find(|index| !self.used.contains(index)).unwrap_or_default();
         self.used.insert(index);
+        self.lowest = index + 1;
         Allocation::make_name(self.job_id, self.group, index)
     }
 
@@ -40,6 +44,7 @@ impl<'a> Names<'a> {
         let mut names = BTreeSet::new();
         for _ in 0..count {
             let Some(index) = self.used.pop_last() else { break };
+            self.lowest = self.lowest.min(index);
             names.insert(Allocation::make_name(self.job_id, self.group, index));
         }
         names

@@ -52,10 +52,15 @@ fn events(alloc: &Allocation) -> &[RescheduleEvent] {
     alloc.reschedule_tracker.as_ref().map_or(&[], |tracker| &tracker.events)
 }
 
-/// When the last task ended; the last change where no task ever ran.
+/// When the last task ended; the last change where no task ever ran. The client's clock says when; where that is off, the
+/// server's own times bound it, so that nobody waits for hours or is tried again without a pause.
 fn failed_at(alloc: &Allocation) -> Timestamp {
     let last = alloc.task_states.values().map(|state| state.finished_at).max().unwrap_or_default();
-    if last.is_never() { alloc.modify_time } else { last }
+    if last.is_never() {
+        return alloc.modify_time;
+    }
+    let last = if alloc.modify_time.is_never() { last } else { last.min(alloc.modify_time) };
+    last.max(alloc.create_time)
 }
 
 fn next_delay(alloc: &Allocation, policy: &ReschedulePolicy, failed_at: Timestamp) -> Nanos {

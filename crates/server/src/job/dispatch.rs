@@ -12,6 +12,9 @@ use crate::eval;
 /// Largest payload, in bytes before base64.
 pub const DISPATCH_PAYLOAD_MAX: usize = 16 * 1024;
 
+/// Longest text put into a child's id, in bytes.
+const ID_PREFIX_MAX: usize = 128;
+
 #[derive(Clone, Debug, Default)]
 pub struct DispatchRequest {
     pub job_id: String,
@@ -53,6 +56,12 @@ pub(crate) fn dispatch(draft: &mut Draft, request: DispatchRequest) -> Result<Di
         return Err(ServerError::invalid(format!(
             "Payload exceeds maximum size; {} > {DISPATCH_PAYLOAD_MAX}",
             request.payload_len
+        )));
+    }
+    if !request.id_prefix.chars().all(|c| c.is_ascii_graphic()) || request.id_prefix.len() > ID_PREFIX_MAX {
+        return Err(ServerError::invalid(format!(
+            "id prefix {:?} must be at most {ID_PREFIX_MAX} printable characters without spaces",
+            request.id_prefix
         )));
     }
     let missing: Vec<&str> =

@@ -22,9 +22,10 @@ pub(crate) fn next_launch(job: &Job, after: Timestamp) -> Option<Timestamp> {
 }
 
 /// Periodic jobs with their next launch. One that was missed while the server was away is due at once, and only once.
-pub(crate) fn launches(state: &State) -> impl Iterator<Item = (String, Timestamp)> {
-    state.jobs().filter(|job| job.is_periodic() && !job.stop).filter_map(|job| {
-        let last = state.launch(&job.id).max(job.submit_time);
+/// `wall` is the wall clock: a schedule means what the clock shows, also after it was set back.
+pub(crate) fn launches(state: &State, wall: Timestamp) -> impl Iterator<Item = (String, Timestamp)> {
+    state.jobs().filter(|job| job.is_periodic() && !job.stop).filter_map(move |job| {
+        let last = state.launch(&job.id).max(job.submit_time).min(wall);
         Some((job.id.clone(), next_launch(job, last)?))
     })
 }

@@ -10,6 +10,9 @@ use crate::eval;
 use crate::job::{NAMESPACE, runs_itself};
 use crate::state::{State, Submission};
 
+/// Most allocations of one group. One too many digits must not keep the scheduler busy for hours.
+const COUNT_MAX: i64 = 2_000;
+
 /// A canonical, valid job, and how it is to be registered.
 #[derive(Clone, Debug, Default)]
 pub struct RegisterRequest {
@@ -61,7 +64,13 @@ pub(crate) fn prepare(state: &State, job: &mut Job, region: &str) -> Result<(), 
     }
     canonicalize_for_server(job);
     add_implicit_constraints(job);
-    Ok(())
+    match job.task_groups.iter().find(|group| group.count > COUNT_MAX) {
+        Some(group) => Err(ServerError::invalid(format!(
+            "task group {:?} asks for {} allocations, the limit is {COUNT_MAX}",
+            group.name, group.count
+        ))),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn register(

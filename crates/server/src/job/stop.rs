@@ -40,6 +40,8 @@ pub(crate) fn stop(draft: &mut Draft, request: &StopRequest) -> Result<RegisterA
     } else if !job.stop {
         let stopped = Job {
             stop: true,
+            // Nothing to go back to: a revert is to run something.
+            stable: false,
             version: job.version + 1,
             modify_index: index,
             job_modify_index: index,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use baton_model::{Allocation, Deployment, Evaluation, Job, Node};
+use baton_scheduler::Algorithm;
 use baton_store::{Store, StoreError, Table, row};
 use serde::de::DeserializeOwned;
 
@@ -13,6 +14,9 @@ use super::{FIRST_INDEX, JobRecord, State, Submission, position};
 
 /// Key of the index in the meta table; the others are `table/<name>`.
 pub(crate) const META_INDEX: &str = "index";
+
+/// 1 where nodes are filled evenly; the key is missing or 0 where they are filled one by one.
+pub(crate) const META_SPREADS: &str = "scheduler/spreads";
 
 pub(crate) fn meta_table_key(table: Table) -> String {
     format!("table/{}", table.name())
@@ -53,6 +57,9 @@ impl State {
         state.index = meta.get(META_INDEX).copied().unwrap_or(FIRST_INDEX);
         for table in Table::ALL {
             state.table_index[position(table)] = meta.get(&meta_table_key(table)).copied().unwrap_or(FIRST_INDEX);
+        }
+        if meta.get(META_SPREADS) == Some(&1) {
+            state.algorithm = Algorithm::Spread;
         }
         for (key, seconds) in &meta {
             if let Some(job_id) = key.strip_prefix(LAUNCH) {

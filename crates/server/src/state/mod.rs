@@ -9,7 +9,8 @@ mod record;
 
 use std::sync::Arc;
 
-use baton_model::{Allocation, Deployment, Evaluation, Node};
+use baton_model::{Allocation, Deployment, Evaluation, Node, Timestamp};
+use baton_scheduler::Algorithm;
 use baton_store::Table;
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
@@ -46,6 +47,8 @@ pub struct State {
     pub(crate) node_allocs_index: Map<u64>,
     /// Periodic job → seconds of its newest launch.
     pub(crate) launches: Map<u64>,
+    /// How nodes are preferred.
+    pub(crate) algorithm: Algorithm,
     /// Services, checks, keys and sessions. Copied when it changes while somebody reads it.
     pub(crate) catalog: Arc<baton_catalog::State>,
 }
@@ -68,6 +71,7 @@ impl State {
             open_deployments: RedBlackTreeSetSync::new_sync(),
             node_allocs_index: Map::new_sync(),
             launches: Map::new_sync(),
+            algorithm: Algorithm::default(),
             catalog: Arc::new(catalog),
         }
     }
@@ -77,6 +81,20 @@ impl State {
     /// The index of the newest change.
     pub fn index(&self) -> u64 {
         self.index
+    }
+
+    /// How nodes are preferred.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The latest time that anything here was changed at.
+    pub(crate) fn newest_time(&self) -> Timestamp {
+        let jobs = self.jobs.values().map(|record| record.job.submit_time);
+        let allocs = self.allocs.values().map(|alloc| alloc.modify_time);
+        let evals = self.evals.values().map(|eval| eval.modify_time);
+        let deployments = self.deployments.values().map(|deployment| deployment.modify_time);
+        jobs.chain(allocs).chain(evals).chain(deployments).max().unwrap_or(Timestamp::NEVER)
     }
 
     /// The index of the newest change in a table, removals included.
