@@ -2,9 +2,16 @@
 //!
 //! Input is an address and how the port is shared; output is a bound, listening, non-blocking, close-on-exec socket.
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+/// A client that was silent for this long is asked whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(60);
+/// Between two such questions, as long as none is answered.
+#[cfg(target_os = "linux")]
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Who may bind the same port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +42,11 @@ pub fn tcp(address: SocketAddr, backlog: i32, sharing: Sharing) -> io::Result<Tc
     if sharing == Sharing::Group {
         socket.set_reuse_port(true)?;
     }
+    // Accepted connections have it from here: a client that lost its network is found out though it never says so.
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+    #[cfg(target_os = "linux")]
+    let keepalive = keepalive.with_interval(KEEPALIVE_INTERVAL);
+    socket.set_tcp_keepalive(&keepalive)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     if sharing == Sharing::Group {
@@ -50,4 +62,18 @@ pub fn hostname() -> String {
         .and_then(|name| name.into_string().ok())
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| "localhost".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepted_connections_ask_for_a_sign_of_life() {
+        let listener = tcp("127.0.0.1:0".parse().unwrap(), 1, Sharing::Group).unwrap();
+        let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        listener.set_nonblocking(false).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        assert!(socket2::SockRef::from(&accepted).keepalive().unwrap());
+    }
 }

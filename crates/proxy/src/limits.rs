@@ -11,6 +11,10 @@ pub const SCRATCH_BYTES: usize = 128 * 1024;
 pub const HEADER_BYTES_DEFAULT: usize = 1 << 20;
 /// Fields in one request or response head.
 pub const HEADER_FIELDS_MAX: usize = 200;
+/// All `Connection` lines of a head: each field is looked up in what they name.
+pub const CONNECTION_BYTES_MAX: usize = 4096;
+/// Cookies of the sticky name that are looked at.
+pub const STICKY_COOKIES_MAX: usize = 8;
 /// Head of an upstream's response.
 pub const RESPONSE_HEADER_BYTES_MAX: usize = 1 << 20;
 /// A chunk-size line with its extensions.

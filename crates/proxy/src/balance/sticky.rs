@@ -1,5 +1,6 @@
 //! Cookies that bind a client to a server or service, named and valued as Traefik does, so that a switch loses no session.
 
+use crate::limits::STICKY_COOKIES_MAX;
 use crate::message::RequestHead;
 use baton_routing::config::Cookie;
 use sha1::Sha1;
@@ -53,6 +54,7 @@ impl Sticky {
             .flat_map(|line| line.split(';'))
             .filter_map(|pair| pair.trim().split_once('='))
             .filter(|(name, _)| *name == self.name)
+            .take(STICKY_COOKIES_MAX)
             .find_map(|(_, value)| {
                 let value = value.trim_matches('"');
                 self.values.iter().position(|(hash, name)| hash == value || **name == *value)

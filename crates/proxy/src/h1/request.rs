@@ -1,7 +1,7 @@
 //! Request heads: parsing with the strict framing rules of RFC 9112 §3, §5 and §6.3.
 
 use super::{Framing, Malformed, has_token, names_fields, parse_length};
-use crate::limits::HEADER_FIELDS_MAX;
+use crate::limits::{CONNECTION_BYTES_MAX, HEADER_FIELDS_MAX};
 use crate::message::{Fields, Known, Name, Value, Version};
 use std::mem::MaybeUninit;
 
@@ -77,6 +77,7 @@ impl<'b> ParsedRequest<'b> {
     fn read_fields(&mut self, headers: &[httparse::Header<'b>]) -> Result<(), Malformed> {
         let (mut length, mut chunked, mut upgrade, mut wants_upgrade, mut te_listed) =
             (None, false, false, false, false);
+        let mut connection_bytes = 0;
         for header in headers {
             let known = Known::of(header.name);
             match known {
@@ -106,6 +107,10 @@ impl<'b> ParsedRequest<'b> {
                     continue;
                 }
                 Known::Connection => {
+                    connection_bytes += header.value.len();
+                    if connection_bytes > CONNECTION_BYTES_MAX {
+                        return Err(Malformed::TooLarge);
+                    }
                     if has_token(header.value, "close") {
                         self.keep_alive = false;
                     } else if self.version == Version::Http10 && has_token(header.value, "keep-alive") {

@@ -1,7 +1,7 @@
 //! Response heads of upstream servers.
 
 use super::{Framing, Malformed, has_token, names_fields, parse_length};
-use crate::limits::{HEADER_FIELDS_MAX, RESPONSE_HEADER_BYTES_MAX};
+use crate::limits::{CONNECTION_BYTES_MAX, HEADER_FIELDS_MAX, RESPONSE_HEADER_BYTES_MAX};
 use crate::message::{Fields, Known, Name, Value};
 use std::mem::MaybeUninit;
 
@@ -51,7 +51,7 @@ pub fn parse_response(input: &[u8], head: bool) -> Result<Option<ParsedResponse<
         has_connection: false,
         head_length,
     };
-    let mut chunked = false;
+    let (mut chunked, mut connection_bytes) = (false, 0);
     for header in response.headers.iter() {
         let known = Known::of(header.name);
         match known {
@@ -71,6 +71,10 @@ pub fn parse_response(input: &[u8], head: bool) -> Result<Option<ParsedResponse<
                 continue;
             }
             Known::Connection => {
+                connection_bytes += header.value.len();
+                if connection_bytes > CONNECTION_BYTES_MAX {
+                    return Err(Malformed::TooLarge);
+                }
                 if has_token(header.value, "close") {
                     parsed.keep_alive = false;
                 } else if !http11 && has_token(header.value, "keep-alive") {

@@ -53,6 +53,9 @@ fn flags_of_a_request_head() {
     let te = request("GET / HTTP/1.1\r\nHost: a\r\nTE: trailers\r\nConnection: TE\r\n\r\n").unwrap().unwrap();
     assert!(!te.te_trailers);
     assert!(request("GET / HTTP/1.1\r\nHost: a\r\n").unwrap().is_none());
+    let listed =
+        format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", format!("Connection: {}\r\n", "x,".repeat(1000)).repeat(3));
+    assert_eq!(request(&listed).unwrap_err(), Malformed::TooLarge);
     let large = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "y".repeat(LIMIT));
     assert_eq!(request(&large).unwrap_err(), Malformed::TooLarge);
 }

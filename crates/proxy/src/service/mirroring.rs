@@ -65,7 +65,7 @@ impl Mirroring {
                     request.body = body;
                     copied = None;
                 }
-                Err(_) => return Response::failed(Failure::ClientGone),
+                Err(error) => return Response::failed(error.into()),
             }
         }
         let turn = copied.as_ref().and_then(|_| Turn::take(&self.copying));
