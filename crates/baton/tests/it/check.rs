@@ -37,11 +37,11 @@ const DYNAMIC: &str = "http:
     site: {loadBalancer: {servers: [{url: \"http://127.0.0.1:1\"}]}}
 ";
 
-const TOML: &str = "[http.routers.site]
-rule = \"Host(`a.test`)\"
-service = \"site\"
-[http.services.site.loadBalancer]
-[[http.services.site.loadBalancer.servers]]
+const TOML: &str = "[http.routers.other]
+rule = \"Host(`b.test`)\"
+service = \"other\"
+[http.services.other.loadBalancer]
+[[http.services.other.loadBalancer.servers]]
 url = \"http://127.0.0.1:1\"
 ";
 
@@ -64,6 +64,7 @@ fn good_files_of_every_kind_pass() {
         ("dynamic.yml", &DYNAMIC.replace("ipWhiteList", "ipAllowList")),
         ("dynamic.toml", TOML),
     ]);
+    fs::create_dir(dir.path().join("dynamic")).unwrap();
     for file in ["static.yml", "dynamic.yml", "dynamic.toml", EDGE, WHOAMI] {
         let said = check(dir.path(), &[file]);
         assert_eq!((said.code, said.out.lines().filter(|line| line.contains("error")).count()), (0, 0), "{said:?}");
@@ -82,7 +83,7 @@ fn an_old_name_is_a_warning_and_no_error() {
     let said = check(dir.path(), &["dynamic.yml"]);
     assert_eq!(said.code, 0, "{said:?}");
     assert!(said.out.starts_with("dynamic.yml:8:5: warning: ipWhiteList is deprecated: write ipAllowList"), "{said:?}");
-    assert_eq!(said.err, "1 file checked: 0 errors, 1 warnings\n");
+    assert_eq!(said.err, "1 file checked: 0 errors, 1 warning\n");
 }
 
 /// Line, column, and a part of what is said.
@@ -157,7 +158,7 @@ fn a_mistake_in_one_file_leaves_the_others_judged() {
     assert!(said.out.contains("a.yml:1:") && said.out.contains("b.yml:1:"), "{said:?}");
     let missing = check(dir.path(), &["c.yml"]);
     assert_eq!(missing.code, 1, "{missing:?}");
-    assert!(missing.err.contains("c.yml"), "{missing:?}");
+    assert!(missing.out.starts_with("c.yml: error: cannot read the file: No such file"), "{missing:?}");
 }
 
 #[test]
@@ -174,4 +175,71 @@ fn a_redirection_to_nowhere_is_a_mistake_with_which_the_proxy_starts_as_traefik_
         crate::world::curl(&["-f", &format!("http://127.0.0.1:{port}/ping")]).map_err(|error| (error, proxy.output()))
     });
     assert!(proxy.output().contains("non-existing entry point: nowhere"), "{}", proxy.output());
+}
+
+#[test]
+fn dynamic_files_are_judged_with_what_stands_beside_them() {
+    let dir = written(&[
+        ("traefik.yml", "entryPoints: {web: {address: \":80\"}}\nproviders: {file: {directory: conf.d}}\n"),
+        ("alone.yml", "http: {routers: {r: {rule: \"Host(`a`)\", service: elsewhere}}}\n"),
+    ]);
+    let conf = dir.path().join("conf.d");
+    fs::create_dir_all(conf.join("deeper")).unwrap();
+    let routers = "http:\n  routers:\n    r: {rule: \"Host(`a`)\", service: s, entryPoints: [wbe]}\n    q: {rule: \"Host(`b`)\", service: lost}\n";
+    fs::write(conf.join("a.yml"), routers).unwrap();
+    let service = "http: {services: {s: {loadBalancer: {servers: [{url: \"http://127.0.0.1:1\"}]}}}}\n";
+    fs::write(conf.join("deeper/b.yml"), service).unwrap();
+    // A file by itself: what it refers to may stand elsewhere.
+    assert_eq!(check(dir.path(), &["alone.yml"]).code, 0);
+    // A folder: one provider, to which entry points are unknown.
+    let folder = check(dir.path(), &["conf.d"]);
+    assert_eq!((folder.code, folder.out.lines().count()), (1, 1), "{folder:?}");
+    assert!(folder.out.starts_with("conf.d/a.yml:4:5: error: the service \"lost@file\" does not exist"), "{folder:?}");
+    // The static file leads to them.
+    let setup = check(dir.path(), &["traefik.yml"]);
+    assert!(setup.out.contains("conf.d/a.yml:3:5: error: entryPoint \"wbe\" doesn't exist"), "{setup:?}");
+    assert!(setup.out.contains("conf.d/a.yml:4:5: error: the service \"lost@file\" does not exist"), "{setup:?}");
+    assert!(setup.err.starts_with("3 files checked: "), "{setup:?}");
+}
+
+#[test]
+fn what_is_no_configuration_is_one_clear_error() {
+    let dir = written(&[("notes.txt", "x"), ("compose.yml", "services: {db: {image: x}}\n")]);
+    fs::write(dir.path().join("binary.yml"), [0x7f, b'E', b'L', b'F', 0xff, 0]).unwrap();
+    fs::write(dir.path().join("binary.nomad"), [0xff]).unwrap();
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    fs::File::create(dir.path().join("huge.yml")).unwrap().set_len(100 << 20).unwrap();
+    for (file, part) in [
+        ("notes.txt", "an unknown kind of file"),
+        ("compose.yml", "none of the sections"),
+        ("binary.yml", "not UTF-8 text"),
+        ("binary.nomad", "not UTF-8 text"),
+        ("huge.yml", "larger than 16 MiB"),
+        ("empty", "no configuration in this folder"),
+    ] {
+        let said = check(dir.path(), &[file]);
+        assert_eq!((said.code, said.out.lines().count()), (1, 1), "{file}: {said:?}");
+        assert!(said.out.starts_with(&format!("{file}:")) && said.out.contains(part), "{file}: {said:?}");
+    }
+}
+
+#[test]
+fn standard_input_is_known_by_its_content() {
+    let dir = written(&[("job.nomad", BROKEN[3].1), ("static.toml", "[entryPoints.web]\nadress = \":80\"\n")]);
+    for (file, part) in [("job.nomad", "-:3:5: error: "), ("static.toml", "-:2:1: error: unknown key \"adress\"")] {
+        let input = fs::File::open(dir.path().join(file)).unwrap();
+        let said = baton().args(["check", "-"]).stdin(input).output().unwrap();
+        assert_eq!(said.status.code(), Some(1), "{said:?}");
+        assert!(String::from_utf8_lossy(&said.stdout).contains(part), "{said:?}");
+    }
+}
+
+#[test]
+fn templates_without_actions_are_judged_inside_their_job() {
+    let job = "job \"a\" {\n  datacenters = [\"dc1\"]\n  group \"g\" {\n    task \"t\" {\n      driver = \"raw_exec\"\n      config { command = \"true\" }\n      template {\n        data = <<EOF\nentryPoints:\n  web: {adress: \":80\"}\nEOF\n        destination = \"local/traefik.yml\"\n      }\n      template {\n        data = <<EOF\nhttp:\n{{ range service \"x\" }}  bogus: {{ .Port }}\n{{ end }}\nEOF\n        destination = \"local/dynamic.yml\"\n      }\n    }\n  }\n}\n";
+    let dir = written(&[("job.nomad", job), ("fixed.nomad", &job.replace("adress", "address"))]);
+    let said = check(dir.path(), &["job.nomad"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.out.contains("job.nomad:10:9: error: local/traefik.yml: unknown key \"adress\""), "{said:?}");
+    assert_eq!(check(dir.path(), &["fixed.nomad"]).code, 0);
 }

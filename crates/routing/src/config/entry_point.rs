@@ -84,8 +84,19 @@ impl FromStr for Bind {
             Some(_) => return Err(error("the protocol is neither tcp nor udp")),
         };
         let (host, port) = address.rsplit_once(':').ok_or_else(|| error("it has no port"))?;
-        let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-        let port = port.parse().map_err(|_| error("the port is not a number up to 65535"))?;
+        let literal = host.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+        if literal.is_none() && host.contains(':') {
+            return Err(error("an IPv6 address stands in brackets"));
+        }
+        let host = literal.unwrap_or(host);
+        if host.contains(|c: char| !(c.is_alphanumeric() || ".-_:%".contains(c))) {
+            return Err(error("the host is neither a name nor an address"));
+        }
+        let port = match port {
+            "http" => 80,
+            "https" => 443,
+            number => number.parse().map_err(|_| error("the port is not a number up to 65535"))?,
+        };
         Ok(Self { host: host.to_owned(), port, protocol })
     }
 }
@@ -170,6 +181,8 @@ record! {
         pub max_header_bytes: u64 = HEADER_BYTES_MAX,
         /// keep | delete | reject, for header names that collide when `_` is read as `-`.
         pub alias_headers_strategy: String,
+        /// Older name of `aliasHeadersStrategy`, which counts when both are set.
+        pub underscore_headers_strategy: String,
     }
 }
 

@@ -42,10 +42,9 @@ impl FromStr for Timespan {
     /// Accepts `5`, `1.5s`, `1h30m`, `+2ms`; refuses negative lengths and everything else.
     fn from_str(text: &str) -> Result<Self, TimespanError> {
         let error = || TimespanError(text.to_owned());
-        let trimmed = text.trim();
-        let mut rest = trimmed.strip_prefix('+').unwrap_or(trimmed);
+        let mut rest = text.strip_prefix('+').unwrap_or(text);
         if let Ok(secs) = rest.parse::<u64>() {
-            return Ok(Self::from_secs(secs));
+            return if i64::try_from(secs).is_ok() { Ok(Self::from_secs(secs)) } else { Err(error()) };
         }
         if rest.is_empty() {
             return Err(error());
@@ -119,7 +118,7 @@ impl<'de> Deserialize<'de> for Timespan {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
 
-        impl de::Visitor<'_> for Visitor {
+        impl<'de> de::Visitor<'de> for Visitor {
             type Value = Timespan;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -128,6 +127,11 @@ impl<'de> Deserialize<'de> for Timespan {
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Timespan, E> {
                 text.parse().map_err(E::custom)
+            }
+
+            /// For readers that know nothing of durations.
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<Timespan, D::Error> {
+                inner.deserialize_any(self)
             }
 
             fn visit_u64<E: de::Error>(self, secs: u64) -> Result<Timespan, E> {
@@ -142,7 +146,7 @@ impl<'de> Deserialize<'de> for Timespan {
                 Duration::try_from_secs_f64(secs).map(Timespan).map_err(|_| E::custom(TimespanError(secs.to_string())))
             }
         }
-        deserializer.deserialize_any(Visitor)
+        deserializer.deserialize_newtype_struct("Timespan", Visitor)
     }
 }
 

@@ -114,10 +114,10 @@ fn middleware_options(middleware: &Middleware) -> Result<(), String> {
         Middleware::RedirectRegex(m) => regex(&m.regex),
         Middleware::RedirectScheme(m) => {
             filled(&m.scheme, "scheme")?;
-            if m.port.is_empty() || m.port.parse::<u16>().is_ok() {
+            if m.port.bytes().all(|b| b.is_ascii_graphic()) {
                 return Ok(());
             }
-            Err(format!("port {:?} is not a port number", m.port))
+            Err(format!("port {:?} cannot stand in a location", m.port))
         }
         Middleware::IpAllowList(m) | Middleware::IpWhiteList(m) => {
             source_ranges(&m.source_range)?;

@@ -20,7 +20,7 @@ use crate::{
     document::Node,
     finding::{Finding, Mark, Severity, nearest},
 };
-use reader::Reader;
+use reader::{Reader, Spot};
 
 /// Mistakes reported for one object.
 const MISTAKES_MAX: usize = 50;
@@ -30,6 +30,8 @@ const MISTAKES_MAX: usize = 50;
 pub(crate) enum Fault {
     UnknownKey,
     BadValue,
+    /// Taken by Traefik without being used, or used as something else.
+    Ignored,
     /// A key without a value, which counts as absent.
     Nothing,
 }
@@ -39,10 +41,20 @@ pub(crate) type Mistake = (Fault, Finding);
 
 /// Reads an object. Mistakes are left out of the value.
 pub(crate) fn decode<T: DeserializeOwned + Default>(node: &Node, file: &str, path: &str) -> (T, Vec<Mistake>) {
+    decode_at(node, file, path, Spot::Object)
+}
+
+/// What is wrong with the value of an option that is kept as it stands.
+pub(crate) fn mistakes_of<T: DeserializeOwned + Default>(node: &Node, file: &str, path: &str) -> Vec<Mistake> {
+    decode_at::<T>(node, file, path, Spot::Option).1
+}
+
+fn decode_at<T: DeserializeOwned + Default>(node: &Node, file: &str, path: &str, spot: Spot) -> (T, Vec<Mistake>) {
     let scratch = Scratch::default();
     let mut mistakes = Vec::new();
     let value = loop {
-        let reader = Reader { node, scratch: &scratch, path: Path { above: None, key: path } };
+        let path = Path { above: None, key: path };
+        let reader = Reader { node, scratch: &scratch, path, spot, within: "" };
         match T::deserialize(reader) {
             Ok(value) => break value,
             Err(DecodeError(error)) => {
@@ -68,9 +80,8 @@ pub(crate) fn decode<T: DeserializeOwned + Default>(node: &Node, file: &str, pat
         let finding = Finding::new(Severity::Fatal, file, &unknown.at, &unknown.path, message);
         mistakes.push((Fault::UnknownKey, finding.suggest(nearest(&unknown.key, unknown.fields.iter().copied()))));
     }
-    for (at, path) in scratch.empty.into_inner() {
-        let message = "nothing stands here, so the key counts as absent: write {} to take the defaults";
-        mistakes.push((Fault::Nothing, Finding::new(Severity::Warning, file, &at, &path, message)));
+    for Note { fault, at, path, message } in scratch.notes.into_inner() {
+        mistakes.push((fault, Finding::new(Severity::Warning, file, &at, &path, message)));
     }
     mistakes.sort_by_key(|(_, f)| (f.line, f.column));
     (value, mistakes)
@@ -82,8 +93,25 @@ struct Scratch {
     /// Addresses of nodes that are left out.
     skipped: RefCell<HashSet<usize>>,
     unknown: RefCell<Vec<Unknown>>,
-    /// Keys without a value.
-    empty: RefCell<Vec<(Mark, String)>>,
+    notes: RefCell<Vec<Note>>,
+}
+
+impl Scratch {
+    /// Remembers what is no mistake but deserves a word, once.
+    fn note(&self, note: Note) {
+        let mut notes = self.notes.borrow_mut();
+        if notes.len() < MISTAKES_MAX && !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+}
+
+#[derive(PartialEq)]
+struct Note {
+    fault: Fault,
+    at: Mark,
+    path: String,
+    message: String,
 }
 
 struct Unknown {

@@ -1,11 +1,16 @@
-//! A document's value as serde sees it.
+//! A document's value as serde sees it, after Traefik's rules for what may stand where.
+//!
+//! Files, flags and tags are untyped there until an option takes a value, which leads to rules that nobody would
+//! write down: a list for a text is garbage but no error, a map for a list is a list of its values, options
+//! without any option in them need leave (`{}` is refused where it would mean nothing). What Traefik refuses is a
+//! mistake here; what it takes without using it is noted and left out.
 
 use std::fmt::Display;
 
 use serde::de::{self, Visitor};
 
 use super::{
-    DecodeError, Fault, MISTAKES_MAX, Path, Scratch, Unknown,
+    DecodeError, Fault, MISTAKES_MAX, Note, Path, Scratch, Unknown,
     access::{Entries, Items, Tagged, Word},
 };
 use crate::{
@@ -13,69 +18,87 @@ use crate::{
     finding::nearest,
 };
 
-/// Records that may be switched on by `true` or `{}` without saying anything else.
+/// Records that may stand without options (`{}`, `true`): they have a meaning of their own.
 const SWITCHES: &[&str] = &[
     "RouterTls",
     "TcpRouterTls",
     "Sticky",
     "Cookie",
+    "IpStrategy",
+    "PropagateHealth",
     "Compress",
     "ContentType",
-    "ClientCertInfo",
-    "EncodedCharacters",
-    "PropagateHealth",
-    "PassiveHealthCheck",
+    "TcpHealthCheck",
+    "ProxyProtocolVersion",
+    "TcpClientTls",
+    "ProxyProtocol",
+    "Http3",
     "Api",
     "Ping",
     "Log",
     "AccessLog",
-    "Metrics",
     "Prometheus",
-    "Http3",
-    "TlsChallenge",
+    "Tracing",
+    "HostResolver",
+    "DnsChallenge",
     "HttpChallenge",
-    "FileProvider",
+    "TlsChallenge",
+    "Propagation",
     "ConsulCatalog",
     "HttpProvider",
-    "ProxyProtocolVersion",
-    "TcpClientTls",
-    "ClientTls",
-    "RestProvider",
-    "SubjectInfo",
-    "IssuerInfo",
+    // Recognised only.
+    "Spiffe",
+    "Ocsp",
+    "FastProxy",
+    "Tailscale",
+    "Otlp",
+    "OtlpMetrics",
+    "OtlpGrpc",
+    "OtlpHttp",
+    "Datadog",
+    "StatsD",
+    "InfluxDb2",
+    "Docker",
+    "Swarm",
+    "KubernetesIngress",
+    "KubernetesIngressNginx",
+    "KubernetesCrd",
+    "KubernetesGateway",
+    "Knative",
+    "Rest",
+    "Nomad",
+    "Ecs",
+    "ConsulKv",
+    "Etcd",
+    "ZooKeeper",
+    "Redis",
+    "NamespacedService",
 ];
 
-/// Records for which `{}` is refused: without options they mean nothing.
-const NOT_ALONE: &[&str] = &[
-    "AddPrefix",
-    "StripPrefix",
-    "StripPrefixRegex",
-    "ReplacePath",
-    "ReplacePathRegex",
-    "Chain",
-    "IpAllowList",
-    "RedirectRegex",
-    "RedirectScheme",
-    "Headers",
-    "Errors",
-    "RateLimit",
-    "BasicAuth",
-    "DigestAuth",
-    "ForwardAuth",
-    "InFlightReq",
-    "Buffering",
-    "CircuitBreaker",
-    "PassTlsClientCert",
-    "Retry",
-    "GrpcWeb",
-    "HealthCheck",
-];
+/// Places where a switch needs options all the same: the record around it, and its own name.
+const NO_SWITCH: &[(&str, &str)] = &[("Weighted", "Sticky"), ("SourceCriterion", "IpStrategy")];
+
+/// What a value is in the value around it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spot {
+    /// The value of an option.
+    Option,
+    /// An object in a map of names, or the whole document.
+    Object,
+    /// An item of a list.
+    Item,
+    /// A value in a map that stands where a list is expected.
+    Child,
+}
 
 #[derive(Clone, Copy)]
 pub(super) struct Reader<'a> {
     pub(super) node: &'a Node,
     pub(super) scratch: &'a Scratch,
     pub(super) path: Path<'a>,
+    pub(super) spot: Spot,
+    /// The record that the value is an option of.
+    pub(super) within: &'static str,
 }
 
 impl<'a> Reader<'a> {
@@ -98,38 +121,93 @@ impl<'a> Reader<'a> {
         self.place(Err(de::Error::custom(message)))
     }
 
-    /// The text of a single value; nothing counts as empty text.
+    /// Leaves the value out without calling it a mistake.
+    fn leave_out<T>(&self) -> Result<T, DecodeError> {
+        let mut error: DecodeError = de::Error::custom("left out");
+        error.0.silently = Some(self.address());
+        Err(error)
+    }
+
+    fn note(&self, fault: Fault, message: impl Display) {
+        self.scratch.note(Note {
+            fault,
+            at: self.node.at.clone(),
+            path: self.path.to_string(),
+            message: message.to_string(),
+        });
+    }
+
+    /// Traefik takes the value without using it.
+    fn ignore<T>(&self, wanted: &str) -> Result<T, DecodeError> {
+        self.note(Fault::Ignored, format_args!("expected {wanted}, found {}: it is ignored", self.node.kind()));
+        self.leave_out()
+    }
+
+    fn absent<T>(&self, hint: &str) -> Result<T, DecodeError> {
+        if self.spot == Spot::Item {
+            return self.fail("an item of a list cannot be nothing");
+        }
+        self.note(Fault::Nothing, format_args!("nothing stands here, so the key counts as absent{hint}"));
+        self.leave_out()
+    }
+
+    /// The text of a single value.
     fn scalar(&self, wanted: &str) -> Result<&'a str, DecodeError> {
         match &self.node.value {
+            Value::Scalar { .. } if self.spot == Spot::Child => self.ignore("a list"),
             Value::Scalar { text, .. } => Ok(text),
-            Value::Null => Ok(""),
-            Value::List(_) | Value::Map(_) => self.fail(format!("expected {wanted}, found {}", self.node.kind())),
+            Value::Null => self.absent(""),
+            Value::Map(_) if self.node.is_bare() && self.spot == Spot::Option => Ok(""),
+            Value::Map(_) if self.node.is_bare() => self.ignore(wanted),
+            Value::List(items) if items.is_empty() => Ok(""),
+            Value::List(_) | Value::Map(_) | Value::Date => {
+                self.fail(format_args!("expected {wanted}, found {}", self.node.kind()))
+            }
         }
     }
 
-    fn number<N: std::str::FromStr>(&self) -> Result<N, DecodeError> {
-        let text = self.scalar("a number")?;
-        let parsed = match text.split_at_checked(2) {
-            Some(("0x" | "0X", digits)) => i64::from_str_radix(digits, 16).ok().map(|n| n.to_string()),
-            Some(("0o", digits)) => i64::from_str_radix(digits, 8).ok().map(|n| n.to_string()),
-            _ => None,
-        };
-        match parsed.as_deref().unwrap_or(text).trim().parse() {
-            Ok(number) => Ok(number),
-            Err(_) => self.fail(format!("expected a number, found {text:?}")),
+    fn text(&self) -> Result<&'a str, DecodeError> {
+        let plain = |node: &Node| matches!(node.value, Value::Scalar { .. });
+        match &self.node.value {
+            Value::List(items) if !items.is_empty() && items.iter().all(plain) && self.spot != Spot::Item => {
+                self.ignore("text")
+            }
+            Value::Map(_) if self.spot == Spot::Object => self.ignore("text"),
+            _ if self.spot == Spot::Item => self.scalar("text").map(str::trim),
+            _ => self.scalar("text"),
         }
+    }
+
+    /// A whole number that fits between two bounds; one that does not is moved to the nearer bound, and noted.
+    fn whole(&self, min: i128, max: i128) -> Result<i128, DecodeError> {
+        let text = self.scalar("a number")?;
+        let text = if self.spot == Spot::Item { text.trim() } else { text };
+        let Ok(number) = text.parse::<i64>() else {
+            return self.fail(format_args!("expected a whole number, found {text:?}"));
+        };
+        let number = i128::from(number);
+        let used = number.clamp(min, max);
+        if used != number {
+            self.note(Fault::Ignored, format_args!("{number} is out of range here: {used} is used"));
+        }
+        Ok(used)
     }
 
     pub(super) fn skipped(&self, node: &Node) -> bool {
         self.scratch.skipped.borrow().contains(&(std::ptr::from_ref(node) as usize))
+    }
+
+    /// Whether a record may stand here without options.
+    fn is_switch(&self, name: &str) -> bool {
+        SWITCHES.contains(&name) && !NO_SWITCH.contains(&(self.within, name))
     }
 }
 
 macro_rules! numbers {
     ($($method:ident $visit:ident $type:ty,)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-            let number = self.number::<$type>()?;
-            self.place(visitor.$visit(number))
+            let number = self.whole(i128::from(<$type>::MIN), i128::from(<$type>::MAX))?;
+            self.place(visitor.$visit(number as $type))
         })*
     };
 }
@@ -146,13 +224,24 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
         deserialize_u16 visit_u16 u16,
         deserialize_u32 visit_u32 u32,
         deserialize_u64 visit_u64 u64,
-        deserialize_f32 visit_f32 f32,
-        deserialize_f64 visit_f64 f64,
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        self.deserialize_f64(visitor)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
+        let text = self.scalar("a number")?;
+        match text.trim().parse() {
+            Ok(number) => self.place(visitor.visit_f64(number)),
+            Err(_) => self.fail(format_args!("expected a number, found {text:?}")),
+        }
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match &self.node.value {
-            Value::Null => self.place(visitor.visit_unit()),
+            Value::Null => self.absent(""),
+            Value::Date => self.fail(format_args!("no option takes {}", self.node.kind())),
             Value::Scalar { text, plain } => {
                 let result = if !plain {
                     visitor.visit_str(text)
@@ -170,7 +259,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
                 self.place(result)
             }
             Value::List(_) => self.deserialize_seq(visitor),
-            Value::Map(_) => self.deserialize_map(visitor),
+            Value::Map(_) => self.place(visitor.visit_map(Entries { reader: self, record: None, at: 0 })),
         }
     }
 
@@ -179,12 +268,12 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
         match text {
             "1" | "t" | "T" | "true" | "True" | "TRUE" => self.place(visitor.visit_bool(true)),
             "0" | "f" | "F" | "false" | "False" | "FALSE" => self.place(visitor.visit_bool(false)),
-            _ => self.fail(format!("expected true or false, found {text:?}")),
+            _ => self.fail(format_args!("expected true or false, found {text:?}")),
         }
     }
 
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        let text = self.scalar("text")?;
+        let text = self.text()?;
         self.place(visitor.visit_str(text))
     }
 
@@ -196,47 +285,69 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
         self.place(visitor.visit_some(self))
     }
 
+    /// A duration: text in Go's notation or a number of seconds.
     fn deserialize_newtype_struct<V: Visitor<'de>>(
         self,
         _name: &'static str,
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
-        visitor.visit_newtype_struct(self)
+        let text = self.scalar("a duration")?;
+        if let Some(length) = text.strip_prefix('-')
+            && length.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        {
+            let refused = visitor.visit_str::<DecodeError>(length);
+            self.note(Fault::Ignored, format_args!("{text:?} is less than nothing: the default is used"));
+            return self.place(refused).and_then(|_| self.leave_out());
+        }
+        self.place(visitor.visit_str(text))
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match &self.node.value {
-            Value::List(items) => self.place(visitor.visit_seq(Items { reader: self, items, at: 0 })),
+            Value::List(_) if self.spot == Spot::Item => self.fail("a list stands in a list"),
+            Value::List(_) => self.place(visitor.visit_seq(Items { reader: self, parts: self.node.parts(), at: 0 })),
+            Value::Map(entries) => {
+                if !entries.is_empty() {
+                    self.note(
+                        Fault::Ignored,
+                        "expected a list, found a map: its values count as items, its keys do not",
+                    );
+                }
+                self.place(visitor.visit_seq(Items { reader: self, parts: self.node.parts(), at: 0 }))
+            }
             Value::Scalar { text, .. } => {
-                let parts: Vec<Node> = text
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|part| !part.is_empty())
-                    .map(|part| Node {
-                        value: Value::Scalar { text: part.to_owned(), plain: true },
-                        at: self.node.at.clone(),
-                    })
-                    .collect();
-                let result = visitor.visit_seq(Items { reader: self, items: &parts, at: 0 });
+                let part = |text: &str| Node {
+                    value: Value::Scalar { text: text.trim().to_owned(), plain: true },
+                    at: self.node.at.clone(),
+                };
+                let parts: Vec<Node> = if text.is_empty() { Vec::new() } else { text.split(',').map(part).collect() };
+                let parts = parts.iter().map(|part| (String::new(), part)).collect();
+                let result = visitor.visit_seq(Items { reader: self, parts, at: 0 });
                 // The parts do not outlive this call: an error among them belongs to the whole text.
                 self.place(result.map_err(|DecodeError(mut error)| {
                     error.node = None;
+                    error.silently = error.silently.map(|_| self.address());
                     DecodeError(error)
                 }))
             }
-            Value::Null => self.place(visitor.visit_seq(Items { reader: self, items: &[], at: 0 })),
-            // One record stands for a list of one.
-            Value::Map(_) => {
-                let only = std::slice::from_ref(self.node);
-                self.place(visitor.visit_seq(Items { reader: self, items: only, at: 0 }))
-            }
+            Value::Null => self.absent(""),
+            Value::Date => self.fail(format_args!("expected a list, found {}", self.node.kind())),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
         match &self.node.value {
-            Value::Map(_) | Value::Null => self.place(visitor.visit_map(Entries { reader: self, fields: None, at: 0 })),
-            _ => self.fail(format!("expected a map, found {}", self.node.kind())),
+            Value::Null => self.absent(""),
+            Value::Date => self.fail(format_args!("expected a map, found {}", self.node.kind())),
+            Value::Map(_) if !self.node.is_bare() => {
+                self.place(visitor.visit_map(Entries { reader: self, record: None, at: 0 }))
+            }
+            _ if self.node.lists_maps() => {
+                self.note(Fault::Ignored, "expected a map, found a list: its items count as named \"[0]\", \"[1]\", …");
+                self.place(visitor.visit_map(Entries { reader: self, record: None, at: 0 }))
+            }
+            _ if self.spot == Spot::Option => self.standalone(),
+            _ => self.ignore("a map"),
         }
     }
 
@@ -246,30 +357,37 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, DecodeError> {
+        let entries = Entries { reader: self, record: Some((name, fields)), at: 0 };
         match &self.node.value {
-            Value::Map(entries) if entries.is_empty() && NOT_ALONE.contains(&name) => {
-                self.fail(format!("{} cannot be a standalone element: it needs options", self.path.key))
-            }
-            Value::Map(_) => self.place(visitor.visit_map(Entries { reader: self, fields: Some(fields), at: 0 })),
-            Value::Scalar { text, .. } if SWITCHES.contains(&name) && text.eq_ignore_ascii_case("true") => {
-                self.place(visitor.visit_map(Entries { reader: self, fields: Some(fields), at: 0 }))
-            }
-            Value::Scalar { text, .. } if SWITCHES.contains(&name) && text.eq_ignore_ascii_case("false") => {
-                let mut error: DecodeError = de::Error::custom("switched off");
-                error.0.silently = Some(self.address());
-                Err(error)
-            }
-            Value::Null => {
-                let mut empty = self.scratch.empty.borrow_mut();
-                let note = (self.node.at.clone(), self.path.to_string());
-                if empty.len() < MISTAKES_MAX && !empty.contains(&note) {
-                    empty.push(note);
+            Value::Null => self.absent(": write {} to take the defaults"),
+            Value::Date => self.fail(format_args!("expected options, found {}", self.node.kind())),
+            Value::Map(_) if !self.node.is_bare() => self.place(visitor.visit_map(entries)),
+            _ if self.node.lists_maps() => self.fail(format_args!("expected options, found {}", self.node.kind())),
+            value if self.spot == Spot::Option => {
+                if !self.is_switch(name) {
+                    return self.standalone();
                 }
-                let mut error: DecodeError = de::Error::custom("nothing");
-                error.0.silently = Some(self.address());
-                Err(error)
+                match value {
+                    Value::Scalar { text, .. } if !text.is_empty() && !text.eq_ignore_ascii_case("true") => {
+                        if !text.eq_ignore_ascii_case("false") {
+                            self.note(
+                                Fault::Ignored,
+                                format_args!("{text:?} counts as false, so this is switched off"),
+                            );
+                        }
+                        self.leave_out()
+                    }
+                    Value::List(items) if !items.is_empty() => self.ignore("options"),
+                    _ => self.place(visitor.visit_map(entries)),
+                }
             }
-            _ => self.fail(format!("expected options, found {}", self.node.kind())),
+            Value::Map(_) => self.place(visitor.visit_map(entries)),
+            _ if self.spot == Spot::Item => self.ignore("options"),
+            _ => {
+                let found = self.node.kind();
+                self.note(Fault::Ignored, format_args!("expected options, found {found}: the defaults are used"));
+                self.place(visitor.visit_map(entries))
+            }
         }
     }
 
@@ -281,11 +399,7 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
     ) -> Result<V::Value, DecodeError> {
         if let Value::Map(entries) = &self.node.value {
             return match entries.as_slice() {
-                [entry] if self.skipped(&entry.value) => {
-                    let mut error: DecodeError = de::Error::custom("left out");
-                    error.0.silently = Some(self.address());
-                    Err(error)
-                }
+                [entry] if self.skipped(&entry.value) => self.leave_out(),
                 [entry] => match variants.iter().find(|v| v.eq_ignore_ascii_case(&entry.key)) {
                     Some(kind) => self.place(visitor.visit_enum(Tagged { kind, entry, reader: self })),
                     None => {
@@ -301,13 +415,16 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
                 [] => self.fail("no kind is set"),
                 several => {
                     let kinds: Vec<_> = several.iter().map(|e| e.key.as_str()).collect();
-                    self.fail(format!("several kinds at once: {}", kinds.join(", ")))
+                    self.fail(format_args!("several kinds at once: {}", kinds.join(", ")))
                 }
             };
         }
-        let text = self.scalar("one word")?;
+        let text = self.text()?;
+        if text.is_empty() {
+            return self.absent("");
+        }
         let Some(known) = variants.iter().find(|v| v.eq_ignore_ascii_case(text)) else {
-            return self.fail(format!("{text:?} is not one of {}", variants.join(", ")));
+            return self.fail(format_args!("{text:?} is not one of {}", variants.join(", ")));
         };
         self.place(visitor.visit_enum(Word(known)))
     }
@@ -326,6 +443,10 @@ impl<'de> de::Deserializer<'de> for Reader<'_> {
 }
 
 impl Reader<'_> {
+    fn standalone<T>(&self) -> Result<T, DecodeError> {
+        self.fail(format_args!("{} cannot be a standalone element: it needs options", self.path.key))
+    }
+
     /// Remembers a key that nobody knows.
     pub(super) fn unknown(&self, entry: &Entry, fields: &'static [&'static str]) {
         let node = std::ptr::from_ref(entry) as usize;
@@ -334,5 +455,25 @@ impl Reader<'_> {
             let path = Path { above: Some(&self.path), key: &entry.key }.to_string();
             unknown.push(Unknown { node, key: entry.key.clone(), path, at: entry.at.clone(), fields });
         }
+    }
+
+    /// A key that nobody knows and that says nothing.
+    pub(super) fn unknown_absent(&self, entry: &Entry) {
+        let message = format!("unknown key {:?} is ignored, since it says nothing", entry.key);
+        let path = Path { above: Some(&self.path), key: &entry.key }.to_string();
+        self.scratch.note(Note { fault: Fault::Ignored, at: entry.at.clone(), path, message });
+    }
+
+    pub(super) fn internal(&self, entry: &Entry) {
+        let message = format!("{:?} is for other providers: it is ignored in files", entry.key);
+        let path = Path { above: Some(&self.path), key: &entry.key }.to_string();
+        self.scratch.note(Note { fault: Fault::Ignored, at: entry.at.clone(), path, message });
+    }
+
+    /// The option of the entry that stands later in Traefik's order counts.
+    pub(super) fn overridden(&self, entry: &Entry, field: &str) {
+        let message = format!("the option {field:?} is set twice (case does not count): only the other one counts");
+        let path = Path { above: Some(&self.path), key: &entry.key }.to_string();
+        self.scratch.note(Note { fault: Fault::Ignored, at: entry.at.clone(), path, message });
     }
 }

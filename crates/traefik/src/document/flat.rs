@@ -56,7 +56,7 @@ pub(crate) fn put(tree: &mut Tree, path: &str, value: &str, at: &Mark, repeat: b
         Value::Scalar { text, .. } => value.clone_into(text),
         // `x=true` beside `x.y=…` only says that x is there.
         Value::Map(_) | Value::List(_) if is_true(value) => {}
-        Value::Map(_) | Value::List(_) => return Err(FlatError::Mixed(path.to_owned())),
+        Value::Map(_) | Value::List(_) | Value::Date => return Err(FlatError::Mixed(path.to_owned())),
     }
     Ok(())
 }

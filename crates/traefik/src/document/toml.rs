@@ -2,7 +2,10 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::{Entry, Node, Value};
+use super::{
+    Entry, Node, Value,
+    number::{self, shortest},
+};
 use crate::finding::{Finding, Mark, Severity};
 
 pub(super) fn parse(file: &str, text: &str) -> Result<Node, Finding> {
@@ -34,10 +37,10 @@ fn node(value: toml::Spanned<DeValue<'_>>, lines: &Lines<'_>) -> Node {
     let plain = |text: String| Value::Scalar { text, plain: true };
     let value = match value.into_inner() {
         DeValue::String(text) => Value::Scalar { text: text.into_owned(), plain: false },
-        DeValue::Integer(number) => plain(number.to_string()),
-        DeValue::Float(number) => plain(number.to_string()),
+        DeValue::Integer(integer) => number::plain(&integer.to_string()),
+        DeValue::Float(number) => plain(shortest(&number.to_string())),
         DeValue::Boolean(truth) => plain(truth.to_string()),
-        DeValue::Datetime(time) => Value::Scalar { text: time.to_string(), plain: false },
+        DeValue::Datetime(_) => Value::Date,
         DeValue::Array(items) => Value::List(items.into_iter().map(|item| node(item, lines)).collect()),
         DeValue::Table(table) => map(table, lines),
     };

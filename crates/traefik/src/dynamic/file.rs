@@ -36,19 +36,17 @@ pub fn parse_file(name: &str, bytes: &[u8], context: &Context) -> Result<FileCon
     let Some(format) = Format::of(name) else {
         return Err(fail(0, 0, "not a configuration file: the name ends neither in .yml, .yaml nor .toml".to_owned()));
     };
-    let text = str::from_utf8(bytes).map_err(|error| {
-        let line = bytes[..error.valid_up_to()].iter().filter(|b| **b == b'\n').count() as u32 + 1;
-        fail(line, 0, "not UTF-8 text".to_owned())
-    })?;
-    let rendered = render(name, text, context).map_err(|error| {
+    let text = document::text(bytes).map_err(|line| fail(line, 0, "not UTF-8 text".to_owned()))?;
+    let rendered = render(name, &text, context).map_err(|error| {
         let (line, column, message) = match error {
             TemplateError::Parse { line, column, message, .. }
             | TemplateError::Render { line, column, message, .. } => (line as u32, column as u32, message),
         };
         fail(line, column, format!("template: {message}"))
     })?;
-    let root = document::parse(name, &rendered, format).map_err(|finding| vec![finding])?;
-    let Lowered { config, mut findings, places } = lower(&root, name, context, NoRule::Wrong);
+    let document = document::parse(name, &rendered, format).map_err(|finding| vec![finding])?;
+    let Lowered { config, mut findings, places } = lower(&document.root, name, context, NoRule::Wrong);
+    findings.extend(document.note);
     findings.sort_by_key(|f| (f.line, f.column));
     let refused = findings.iter().any(Finding::is_fatal);
     Ok(FileConfig { config, findings, refused, places })

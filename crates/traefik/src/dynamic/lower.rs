@@ -3,8 +3,8 @@
 use baton_routing::{
     Kind, ObjectRef, Problem,
     config::{
-        Certificate, Middleware, Named, Router, ServersTransport, Service, TcpMiddleware, TcpRouter,
-        TcpServersTransport, TcpService, TlsOptions, TlsStore, UdpRouter, UdpService,
+        Certificate, Middleware, Named, RateLimit, Router, ServersTransport, Service, TcpLoadBalancer, TcpMiddleware,
+        TcpRouter, TcpServersTransport, TcpService, TlsOptions, TlsStore, UdpRouter, UdpService,
     },
     problem,
 };
@@ -12,13 +12,27 @@ use serde::de::DeserializeOwned;
 
 use super::{Context, Lowered};
 use crate::{
-    decode::{Fault, Mistake, decode},
+    decode::{Fault, Mistake, decode, mistakes_of},
     document::{Entry, Node, Value},
     finding::{Finding, Mark, Severity, nearest},
     rules::{self, RuleError, Syntax},
+    static_config::recognised::{RateLimitRedis, Spiffe},
 };
 
 const SECTIONS: &[&str] = &["http", "tcp", "udp", "tls"];
+
+/// Kinds of middlewares that only other providers of Traefik set, in lower case.
+const INTERNAL_KINDS: &[&str] = &[
+    "requestheadermodifier",
+    "responseheadermodifier",
+    "requestredirect",
+    "urlrewrite",
+    "authtlspasscertificatetoupstream",
+    "snippet",
+    "rewritetarget",
+    "upstreamvhost",
+    "approot",
+];
 
 /// What a router without a rule is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,11 +72,16 @@ impl Reader<'_> {
         }
         for entry in root.entries() {
             let node = &entry.value;
+            if node.value == Value::Null {
+                self.nothing(&entry.at, &entry.key);
+                continue;
+            }
             match entry.key.to_ascii_lowercase().as_str() {
-                "http" => self.http(node),
-                "tcp" => self.tcp(node),
-                "udp" => self.udp(node),
-                "tls" => self.tls(node),
+                "http" if self.has_options(node, "http") => self.http(node),
+                "tcp" if self.has_options(node, "tcp") => self.tcp(node),
+                "udp" if self.has_options(node, "udp") => self.udp(node),
+                "tls" if self.has_options(node, "tls") => self.tls(node),
+                "http" | "tcp" | "udp" | "tls" => {}
                 _ => {
                     let message = format!("unknown section {:?} is ignored", entry.key);
                     let finding = Finding::new(Severity::Warning, self.file, &entry.at, &entry.key, message);
@@ -73,7 +92,10 @@ impl Reader<'_> {
     }
 
     fn http(&mut self, section: &Node) {
-        self.keys(section, "http", &["routers", "services", "middlewares", "serversTransports"]);
+        self.keys(section, "http", &["routers", "services", "middlewares", "serversTransports", "models"]);
+        if let Some(models) = section.get("models") {
+            self.warn(&models.at, "http.models", "models are made of entry points: they are ignored in files");
+        }
         let routers = self.each(section, "http.routers", Kind::Router, Self::router);
         self.out.config.http.routers = routers;
         let services = self.each(section, "http.services", Kind::Service, |r, name, entry, path| {
@@ -84,6 +106,7 @@ impl Reader<'_> {
         self.out.config.http.middlewares = middlewares;
         self.out.config.http.servers_transports =
             self.each(section, "http.serversTransports", Kind::ServersTransport, |r, name, entry, path| {
+                r.spiffe(Kind::ServersTransport, name, entry.value.get("spiffe"), path);
                 r.record::<ServersTransport>(Kind::ServersTransport, name, entry, path, Unknown::Closes)
             });
     }
@@ -92,7 +115,15 @@ impl Reader<'_> {
         self.keys(section, "tcp", &["routers", "services", "middlewares", "serversTransports"]);
         self.out.config.tcp.routers = self.each(section, "tcp.routers", Kind::TcpRouter, Self::tcp_router);
         self.out.config.tcp.services = self.each(section, "tcp.services", Kind::TcpService, |r, name, entry, path| {
-            r.one_of(Kind::TcpService, name, entry, path).unwrap_or(TcpService::Invalid)
+            let service = r.one_of(Kind::TcpService, name, entry, path).unwrap_or(TcpService::Invalid);
+            if let TcpService::LoadBalancer(TcpLoadBalancer { proxy_protocol: Some(protocol), .. }) = &service
+                && !(1..=2).contains(&protocol.version)
+            {
+                let message = format!("unknown proxyProtocol version: {}", protocol.version);
+                r.problem(Kind::TcpService, name, problem::Severity::Disabled, &message);
+                r.error(&entry.at, path, message, None);
+            }
+            service
         });
         self.out.config.tcp.middlewares =
             self.each(section, "tcp.middlewares", Kind::TcpMiddleware, |r, name, entry, path| {
@@ -100,6 +131,13 @@ impl Reader<'_> {
             });
         self.out.config.tcp.servers_transports =
             self.each(section, "tcp.serversTransports", Kind::TcpServersTransport, |r, name, entry, path| {
+                let tls = entry.value.get("tls").map(|tls| &tls.value);
+                r.spiffe(
+                    Kind::TcpServersTransport,
+                    name,
+                    tls.and_then(|tls| tls.get("spiffe")),
+                    &format!("{path}.tls"),
+                );
                 r.record::<TcpServersTransport>(Kind::TcpServersTransport, name, entry, path, Unknown::Closes)
             });
     }
@@ -110,24 +148,37 @@ impl Reader<'_> {
             r.record::<UdpRouter>(Kind::UdpRouter, name, entry, path, Unknown::Closes)
         });
         self.out.config.udp.services = self.each(section, "udp.services", Kind::UdpService, |r, name, entry, path| {
-            r.one_of(Kind::UdpService, name, entry, path).unwrap_or(UdpService::Invalid)
+            let service = r.one_of(Kind::UdpService, name, entry, path).unwrap_or(UdpService::Invalid);
+            let servers = match &service {
+                UdpService::LoadBalancer(balancer) => balancer.servers.as_slice(),
+                _ => &[],
+            };
+            for server in servers.iter().filter(|server| !server.address.contains(':')) {
+                let message = format!("server address {:?}: missing port in address", server.address);
+                r.problem(Kind::UdpService, name, problem::Severity::Warning, &message);
+                r.error(&entry.at, path, message, None);
+            }
+            service
         });
     }
 
     fn tls(&mut self, section: &Node) {
         self.keys(section, "tls", &["certificates", "options", "stores"]);
         if let Some(entry) = section.get("certificates") {
-            let items = match &entry.value.value {
-                Value::List(items) => items.as_slice(),
-                Value::Null => &[],
-                Value::Map(_) => std::slice::from_ref(&entry.value),
-                Value::Scalar { .. } => {
-                    self.refuse(&entry.value.at, "tls.certificates", "expected a list of certificates", None);
-                    &[]
+            if !matches!(entry.value.value, Value::List(_)) {
+                let message = format!("expected a list of certificates, found {}", entry.value.kind());
+                self.warn(&entry.value.at, "tls.certificates", message);
+            }
+            for (name, node) in entry.value.parts() {
+                let path = format!("tls.certificates{name}");
+                if matches!(node.value, Value::Null | Value::List(_) | Value::Date) {
+                    self.refuse(&node.at, &path, format!("expected a certificate, found {}", node.kind()), None);
+                    continue;
                 }
-            };
-            for (at, node) in items.iter().enumerate() {
-                let path = format!("tls.certificates[{at}]");
+                if let (Value::Scalar { .. }, Value::List(_)) = (&node.value, &entry.value.value) {
+                    self.warn(&node.at, &path, "expected a certificate, found a single value: it is ignored");
+                    continue;
+                }
                 let (certificate, mistakes) = decode::<Certificate>(node, self.file, &path);
                 self.mistakes(Kind::Certificate, &path, mistakes, Unknown::Warns);
                 self.out.places.insert(ObjectRef::new(Kind::Certificate, path), node.at.clone());
@@ -161,10 +212,19 @@ impl Reader<'_> {
         let mut objects = Named::default();
         let key = path.rsplit('.').next().unwrap_or(path);
         let Some(entry) = section.get(key) else { return objects };
-        if !matches!(entry.value.value, Value::Map(_) | Value::Null) {
-            self.refuse(&entry.value.at, path, format!("expected a map of names, found {}", entry.value.kind()), None);
+        if !self.has_options(&entry.value, path) {
+            return objects;
         }
-        for object in entry.value.entries() {
+        let listed = named_by_place(&entry.value);
+        if !listed.is_empty() {
+            let message = "expected a map of names, found a list: its items count as named \"[0]\", \"[1]\", …";
+            self.warn(&entry.value.at, path, message);
+        }
+        for object in entry.value.entries().iter().chain(&listed) {
+            if object.value.value == Value::Null {
+                self.nothing(&object.at, &format!("{path}.{}", object.key));
+                continue;
+            }
             self.out.places.insert(ObjectRef::new(kind, object.key.clone()), object.at.clone());
             let value = read(self, &object.key, object, &format!("{path}.{}", object.key));
             objects.insert(object.key.clone(), value);
@@ -185,12 +245,33 @@ impl Reader<'_> {
         value
     }
 
+    /// Options that are recognised only.
+    fn spiffe(&mut self, kind: Kind, name: &str, spiffe: Option<&Entry>, path: &str) {
+        let Some(spiffe) = spiffe else { return };
+        let path = format!("{path}.spiffe");
+        let mistakes = mistakes_of::<Spiffe>(&spiffe.value, self.file, &path);
+        self.mistakes(kind, name, mistakes, Unknown::Closes);
+        self.warn(&spiffe.at, &path, "known but not implemented: without effect");
+    }
+
     /// An object that is exactly one of several kinds.
     fn one_of<T: DeserializeOwned>(&mut self, kind: Kind, name: &str, entry: &Entry, path: &str) -> Option<T> {
         let word = if matches!(kind, Kind::Middleware | Kind::TcpMiddleware) { "middleware" } else { "service" };
-        let kinds: Vec<&Entry> =
-            entry.value.entries().iter().filter(|e| !e.key.eq_ignore_ascii_case("middlewares")).collect();
-        if word == "service" && kinds.len() != entry.value.entries().len() {
+        let (mut kinds, mut others) = (Vec::new(), false);
+        for option in entry.value.entries() {
+            let key = option.key.to_ascii_lowercase();
+            let path = format!("{path}.{}", option.key);
+            if option.value.value == Value::Null {
+                self.nothing(&option.at, &path);
+            } else if word == "service" && key == "middlewares" {
+                others = true;
+            } else if kind == Kind::Middleware && INTERNAL_KINDS.contains(&key.as_str()) {
+                self.warn(&option.at, &path, "the kind is for other providers: it is ignored in files");
+            } else {
+                kinds.push(option);
+            }
+        }
+        if others {
             let message = "middlewares on a service are known but not implemented";
             self.problem(kind, name, problem::Severity::Closed, message);
             self.error(&entry.at, path, message, None);
@@ -203,28 +284,81 @@ impl Reader<'_> {
             self.error(&kinds[1].at, path, message, None);
             return None;
         }
-        if kinds.is_empty() && matches!(entry.value.value, Value::Map(_) | Value::Null) {
-            let message = format!("the {word} {name:?} does not have any type defined");
-            self.problem(kind, name, problem::Severity::Disabled, &message);
-            self.error(&entry.at, path, message, None);
-            return None;
-        }
-        let node = match kinds.first() {
-            Some(only) => Node { value: Value::Map(vec![(*only).clone()]), at: entry.value.at.clone() },
-            None => entry.value.clone(),
+        let Some(only) = kinds.first().filter(|_| !entry.value.lists_maps()) else {
+            if entry.value.lists_maps() {
+                self.refuse(&entry.value.at, path, format!("expected a {word}, found {}", entry.value.kind()), None);
+            }
+            return self.without_kind(kind, name, entry, path, word);
         };
+        let node = Node { value: Value::Map(vec![(*only).clone()]), at: entry.value.at.clone() };
         let (value, mistakes) = decode::<Option<T>>(&node, self.file, path);
         let unknown = if word == "service" { Unknown::Warns } else { Unknown::Closes };
+        let mistakes = mistakes.into_iter().chain(self.kept_plain(kind, &node, path)).collect::<Vec<_>>();
+        let refused = mistakes.iter().any(|(_, finding)| finding.is_error());
         self.mistakes(kind, name, mistakes, unknown);
-        if value.is_none() {
-            self.problem(kind, name, problem::Severity::Closed, &format!("the {word} could not be read"));
+        match value {
+            // `compress: false`
+            None if !refused => self.without_kind(kind, name, entry, path, word),
+            None => {
+                self.problem(kind, name, problem::Severity::Closed, &format!("the {word} could not be read"));
+                None
+            }
+            value => value,
         }
-        value
+    }
+
+    /// Mistakes in options that the records keep as they stand, or have for another kind.
+    fn kept_plain(&self, kind: Kind, node: &Node, path: &str) -> Vec<Mistake> {
+        let mut found = Vec::new();
+        for of in node.entries() {
+            let key = of.key.to_ascii_lowercase();
+            let foreign: &[&str] = match (kind, key.as_str()) {
+                (Kind::Middleware, "ipwhitelist") => &["rejectStatusCode"],
+                (Kind::TcpMiddleware, "ipwhitelist" | "ipallowlist") => &["rejectStatusCode", "ipStrategy"],
+                _ => &[],
+            };
+            for entry in of.value.entries() {
+                let path = format!("{path}.{}.{}", of.key, entry.key);
+                if foreign.iter().any(|key| key.eq_ignore_ascii_case(&entry.key)) {
+                    let message = format!("unknown key {:?}", entry.key);
+                    let finding = Finding::new(Severity::Fatal, self.file, &entry.at, &path, message);
+                    found.push((Fault::UnknownKey, finding));
+                }
+                let option = (key.as_str(), entry.key.to_ascii_lowercase());
+                if kind == Kind::Middleware && option == ("ratelimit", "redis".to_owned()) {
+                    found.extend(mistakes_of::<RateLimitRedis>(&entry.value, self.file, &path));
+                }
+                if kind == Kind::Middleware
+                    && option == ("ratelimit", "period".to_owned())
+                    && matches!(&entry.value.value, Value::Scalar { text, .. } if text.starts_with('-'))
+                {
+                    let message = "negative value not valid for period";
+                    let finding = Finding::new(Severity::Error, self.file, &entry.value.at, &path, message);
+                    found.push((Fault::BadValue, finding));
+                }
+            }
+        }
+        found
+    }
+
+    fn without_kind<T>(&mut self, kind: Kind, name: &str, entry: &Entry, path: &str, word: &str) -> Option<T> {
+        let message = format!("the {word} {name:?} does not have any type defined");
+        self.problem(kind, name, problem::Severity::Disabled, &message);
+        self.error(&entry.at, path, message, None);
+        None
     }
 
     fn middleware(&mut self, name: &str, entry: &Entry, path: &str) -> Middleware {
-        let middleware = self.one_of(Kind::Middleware, name, entry, path).unwrap_or(Middleware::Invalid);
+        let mut middleware = self.one_of(Kind::Middleware, name, entry, path).unwrap_or(Middleware::Invalid);
+        match &mut middleware {
+            Middleware::IpAllowList(m) if m.reject_status_code == Some(0) => m.reject_status_code = None,
+            Middleware::RateLimit(m) if m.period.is_zero() => m.period = RateLimit::default().period,
+            _ => {}
+        }
         match &middleware {
+            Middleware::RedirectScheme(m) if !m.port.is_empty() && m.port.parse::<u16>().is_err() => {
+                self.warn(&entry.at, path, format!("port {:?} is no port that a client can reach", m.port));
+            }
             Middleware::IpWhiteList(_) => self.warn(&entry.at, path, "ipWhiteList is deprecated: write ipAllowList"),
             Middleware::StripPrefix(m) if m.force_slash.is_some() => {
                 self.warn(&entry.at, path, "forceSlash is deprecated");
@@ -316,7 +450,7 @@ impl Reader<'_> {
     fn mistakes(&mut self, kind: Kind, name: &str, mistakes: Vec<Mistake>, unknown: Unknown) {
         for (fault, finding) in mistakes {
             let severity = match fault {
-                Fault::Nothing => problem::Severity::Warning,
+                Fault::Nothing | Fault::Ignored => problem::Severity::Warning,
                 Fault::UnknownKey if unknown == Unknown::Warns => problem::Severity::Warning,
                 Fault::UnknownKey | Fault::BadValue => problem::Severity::Closed,
             };
@@ -326,13 +460,32 @@ impl Reader<'_> {
         }
     }
 
+    /// Whether a map has options; one without is refused.
+    fn has_options(&mut self, node: &Node, path: &str) -> bool {
+        let has = matches!(node.value, Value::Map(_)) && !node.is_bare() || node.lists_maps();
+        if !has {
+            let name = path.rsplit('.').next().unwrap_or(path);
+            let found = if matches!(node.value, Value::Map(_)) { "" } else { node.kind() };
+            let found = if found.is_empty() { String::new() } else { format!(", found {found}") };
+            let message = format!("{name} cannot be a standalone element: it needs options{found}");
+            self.refuse(&node.at, path, message, None);
+        }
+        has
+    }
+
+    fn nothing(&mut self, at: &Mark, path: &str) {
+        self.warn(at, path, "nothing stands here, so the key counts as absent");
+    }
+
     /// Reports keys of a section that nobody knows.
     fn keys(&mut self, section: &Node, path: &str, known: &'static [&'static str]) {
-        if !matches!(section.value, Value::Map(_) | Value::Null) {
+        if section.lists_maps() {
             self.refuse(&section.at, path, format!("expected a map, found {}", section.kind()), None);
         }
         for entry in section.entries() {
-            if !known.iter().any(|k| k.eq_ignore_ascii_case(&entry.key)) {
+            if entry.value.value == Value::Null {
+                self.nothing(&entry.at, &format!("{path}.{}", entry.key));
+            } else if !known.iter().any(|k| k.eq_ignore_ascii_case(&entry.key)) {
                 let suggestion = nearest(&entry.key, known.iter().copied());
                 self.refuse(
                     &entry.at,
@@ -361,6 +514,13 @@ impl Reader<'_> {
     fn warn(&mut self, at: &Mark, path: &str, message: impl Into<String>) {
         self.out.findings.push(Finding::new(Severity::Warning, self.file, at, path, message));
     }
+}
+
+/// The maps of a list that stands where a map of names is expected, as entries.
+fn named_by_place(node: &Node) -> Vec<Entry> {
+    let Value::List(items) = &node.value else { return Vec::new() };
+    let maps = items.iter().enumerate().filter(|(_, item)| matches!(item.value, Value::Map(_)));
+    maps.map(|(at, item)| Entry { key: format!("[{at}]"), at: item.at.clone(), value: item.clone() }).collect()
 }
 
 /// The place of a byte inside a value that stands on one line.

@@ -141,10 +141,17 @@ fn name_of(call: &Call, known: &'static [&'static str]) -> Result<&'static str, 
 
 fn expect_arguments(call: &Call, low: usize, high: usize) -> Result<(), RuleError> {
     let got = call.arguments.len();
+    if let Some(empty) = call.arguments.iter().find(|a| a.text.is_empty()) {
+        return Err(RuleError::new(empty.offset, format!("empty args for matcher {}", call.name)));
+    }
     if (low..=high).contains(&got) {
         return Ok(());
     }
-    let expected = if low == high { low.to_string() } else { format!("{low} to {high}") };
+    let expected = match (low, high) {
+        (low, usize::MAX) => format!("{low} or more"),
+        (low, high) if low == high => low.to_string(),
+        (low, high) => format!("{low} to {high}"),
+    };
     let message = format!("unexpected number of parameters for {}; got {got}, expected {expected}", call.name);
     let suggestion = (call.name.eq_ignore_ascii_case("host") && got > 1).then(|| {
         let hosts: Vec<_> = call.arguments.iter().map(|a| format!("Host(`{}`)", a.text)).collect();

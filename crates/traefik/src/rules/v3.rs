@@ -41,7 +41,7 @@ pub(super) fn matcher(call: &Call, warnings: &mut Vec<String>) -> Result<Rule, R
             ));
             Rule::HostRegexp(template::pattern(&lowered(first), "[^.]+", Extent::Whole)?)
         }
-        "HostRegexp" => Rule::HostRegexp(expression(first)?),
+        "HostRegexp" => Rule::HostRegexp(host_expression(first)?),
         "Path" => Rule::Path(path(first)?),
         "PathPrefix" => Rule::PathPrefix(path(first)?),
         "PathRegexp" => Rule::PathRegexp(expression(first)?),
@@ -71,6 +71,15 @@ pub(super) fn path(argument: &Argument) -> Result<String, RuleError> {
         return Ok(argument.text.clone());
     }
     Err(RuleError::new(argument.offset, format!("path {:?} does not start with a '/'", argument.text)))
+}
+
+fn host_expression(argument: &Argument) -> Result<Pattern, RuleError> {
+    let text = &argument.text;
+    if !text.is_ascii() {
+        let message = format!("invalid value {text:?} for HostRegexp matcher, non-ASCII characters are not allowed");
+        return Err(RuleError::new(argument.offset, message));
+    }
+    expression(argument)
 }
 
 pub(super) fn expression(argument: &Argument) -> Result<Pattern, RuleError> {

@@ -1,15 +1,16 @@
 //! Chooses the source of the static configuration and reads it.
 
-use super::{IMPLICIT_ADDRESS, IMPLICIT_ENTRY_POINT, StaticConfig, check, flags, removed};
+use super::{IMPLICIT_ADDRESS, IMPLICIT_ENTRY_POINT, StaticConfig, check, flags, recognised, removed};
 use crate::{
     decode::{Fault, decode},
-    document::{self, Format, Node},
+    document::{self, Entry, Format, Node, Value},
     finding::{Finding, Mark, Severity, nearest},
 };
 
 use baton_routing::config::EntryPoint;
 
-const SECTIONS: &[&str] = &[
+/// The sections of a static file.
+pub(crate) const SECTIONS: &[&str] = &[
     "global",
     "serversTransport",
     "tcpServersTransport",
@@ -90,6 +91,24 @@ pub fn load(sources: Sources<'_>) -> Loaded {
         Some(root) => options(root, name, &mut findings),
         None => StaticConfig::default(),
     };
+    for (entry_point, options) in &mut config.entry_points {
+        let http = &mut options.http;
+        if http.alias_headers_strategy.is_empty() {
+            http.alias_headers_strategy.clone_from(&http.underscore_headers_strategy);
+        }
+        if options.address.is_empty() || options.address.starts_with('/') {
+            let path = format!("entryPoints.{entry_point}");
+            if let Some(at) = root.as_ref().and_then(|root| check::list(root, &format!("{path}.address"))) {
+                let message = "expected an address, found a list";
+                findings.push(Finding::new(Severity::Fatal, name, &at, &format!("{path}.address"), message));
+                continue;
+            }
+            let at = root.as_ref().map(|root| check::place(root, &path)).unwrap_or_default();
+            let message = "the entry point names no port: it listens on one of the system's choice";
+            findings.push(Finding::new(Severity::Warning, name, &at, &path, message));
+            options.address.insert_str(0, ":0");
+        }
+    }
     let readable = root.is_some() || origin == Origin::Defaults;
     if readable {
         complete(&mut config);
@@ -108,24 +127,39 @@ fn read_file(name: &str, bytes: &[u8], findings: &mut Vec<Finding>) -> Option<No
         fail(0, "the name of a static file ends in .yml, .yaml or .toml");
         return None;
     };
-    let Ok(text) = str::from_utf8(bytes) else {
-        fail(0, "not UTF-8 text");
-        return None;
+    let text = match document::text(bytes) {
+        Ok(text) => text,
+        Err(line) => {
+            fail(line, "not UTF-8 text");
+            return None;
+        }
     };
-    document::parse(name, text, format).map_err(|finding| findings.push(finding)).ok()
+    let document = document::parse(name, &text, format).map_err(|finding| findings.push(finding)).ok()?;
+    findings.extend(document.note);
+    let root = document.root;
+    let section = |key: &str| SECTIONS.iter().any(|section| section.eq_ignore_ascii_case(key));
+    let says = |entry: &Entry| section(&entry.key) && entry.value.value != Value::Null;
+    if !matches!(root.value, Value::Map(_) | Value::Null) {
+        let message = format!("expected a map of sections, found {}", root.kind());
+        findings.push(Finding::new(Severity::Fatal, name, &root.at, "", message));
+        return None;
+    }
+    if !root.entries().iter().any(says) {
+        let message = "no configuration found in the file: none of the static sections stands in it";
+        findings.push(Finding::new(Severity::Fatal, name, &root.at, "", message));
+    }
+    Some(root)
 }
 
 fn options(root: &Node, file: &str, findings: &mut Vec<Finding>) -> StaticConfig {
-    let (config, mistakes) = decode::<StaticConfig>(root, file, "");
+    let (config, mut mistakes) = decode::<StaticConfig>(root, file, "");
+    mistakes.extend(recognised::mistakes(root, file));
     for (fault, mut finding) in mistakes {
         let path = if finding.line == 0 { finding.option.trim_start_matches('-') } else { &finding.option };
         let top = !path.contains('.') && fault == Fault::UnknownKey;
         if let (Fault::UnknownKey, Some(advice)) = (fault, removed::advice(path)) {
             finding.message = format!("{} ({advice})", finding.message);
             finding.suggestion = None;
-            if top && finding.line > 0 {
-                finding.severity = Severity::Warning;
-            }
         } else if top && finding.line > 0 {
             finding.severity = Severity::Warning;
             finding.message = format!("unknown section {path:?} is ignored");

@@ -8,6 +8,7 @@ mod check;
 mod dns_providers;
 mod flags;
 mod load;
+pub mod recognised;
 mod removed;
 
 use baton_routing::config::{
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::rules::Syntax;
 
 pub use flags::{config_file_flag, default_files};
+pub(crate) use load::SECTIONS;
 pub use load::{Loaded, Origin, Sources, load};
 
 /// Name of the entry point that exists without being declared when something is routed there.
@@ -41,13 +43,13 @@ pub struct StaticConfig {
     pub ping: Option<Ping>,
     pub log: Option<Log>,
     pub access_log: Option<AccessLog>,
-    pub tracing: Option<Tracing>,
+    pub tracing: Option<recognised::Tracing>,
     pub host_resolver: Option<HostResolver>,
     pub certificates_resolvers: Named<CertificateResolver>,
-    pub experimental: Option<serde_json::Value>,
+    pub experimental: Option<recognised::Experimental>,
     pub core: Option<Core>,
-    pub spiffe: Option<serde_json::Value>,
-    pub ocsp: Option<serde_json::Value>,
+    pub spiffe: Option<recognised::SpiffeClient>,
+    pub ocsp: Option<recognised::Ocsp>,
 }
 
 impl StaticConfig {
@@ -87,24 +89,24 @@ pub struct Providers {
     pub file: Option<FileProvider>,
     pub consul_catalog: Option<ConsulCatalog>,
     pub http: Option<HttpProvider>,
-    pub rest: Option<serde_json::Value>,
-    pub docker: Option<serde_json::Value>,
-    pub swarm: Option<serde_json::Value>,
+    pub rest: Option<recognised::Rest>,
+    pub docker: Option<recognised::Docker>,
+    pub swarm: Option<recognised::Swarm>,
     #[serde(rename = "kubernetesIngress")]
-    pub kubernetes_ingress: Option<serde_json::Value>,
+    pub kubernetes_ingress: Option<recognised::KubernetesIngress>,
     #[serde(rename = "kubernetesIngressNGINX")]
-    pub kubernetes_ingress_nginx: Option<serde_json::Value>,
+    pub kubernetes_ingress_nginx: Option<recognised::KubernetesIngressNginx>,
     #[serde(rename = "kubernetesCRD")]
-    pub kubernetes_crd: Option<serde_json::Value>,
-    pub kubernetes_gateway: Option<serde_json::Value>,
-    pub knative: Option<serde_json::Value>,
-    pub nomad: Option<serde_json::Value>,
-    pub ecs: Option<serde_json::Value>,
-    pub consul: Option<serde_json::Value>,
-    pub etcd: Option<serde_json::Value>,
-    pub zoo_keeper: Option<serde_json::Value>,
-    pub redis: Option<serde_json::Value>,
-    pub plugin: Option<serde_json::Value>,
+    pub kubernetes_crd: Option<recognised::KubernetesCrd>,
+    pub kubernetes_gateway: Option<recognised::KubernetesGateway>,
+    pub knative: Option<recognised::Knative>,
+    pub nomad: Option<recognised::Nomad>,
+    pub ecs: Option<recognised::Ecs>,
+    pub consul: Option<recognised::ConsulKv>,
+    pub etcd: Option<recognised::Etcd>,
+    pub zoo_keeper: Option<recognised::ZooKeeper>,
+    pub redis: Option<recognised::Redis>,
+    pub plugin: Option<Named<recognised::PluginOptions>>,
 }
 
 impl Default for Providers {
@@ -138,24 +140,24 @@ impl Providers {
     /// Keys of configured providers that are recognised but not implemented.
     pub fn unimplemented(&self) -> Vec<&'static str> {
         [
-            ("rest", &self.rest),
-            ("docker", &self.docker),
-            ("swarm", &self.swarm),
-            ("kubernetesIngress", &self.kubernetes_ingress),
-            ("kubernetesIngressNGINX", &self.kubernetes_ingress_nginx),
-            ("kubernetesCRD", &self.kubernetes_crd),
-            ("kubernetesGateway", &self.kubernetes_gateway),
-            ("knative", &self.knative),
-            ("nomad", &self.nomad),
-            ("ecs", &self.ecs),
-            ("consul", &self.consul),
-            ("etcd", &self.etcd),
-            ("zooKeeper", &self.zoo_keeper),
-            ("redis", &self.redis),
-            ("plugin", &self.plugin),
+            ("rest", self.rest.is_some()),
+            ("docker", self.docker.is_some()),
+            ("swarm", self.swarm.is_some()),
+            ("kubernetesIngress", self.kubernetes_ingress.is_some()),
+            ("kubernetesIngressNGINX", self.kubernetes_ingress_nginx.is_some()),
+            ("kubernetesCRD", self.kubernetes_crd.is_some()),
+            ("kubernetesGateway", self.kubernetes_gateway.is_some()),
+            ("knative", self.knative.is_some()),
+            ("nomad", self.nomad.is_some()),
+            ("ecs", self.ecs.is_some()),
+            ("consul", self.consul.is_some()),
+            ("etcd", self.etcd.is_some()),
+            ("zooKeeper", self.zoo_keeper.is_some()),
+            ("redis", self.redis.is_some()),
+            ("plugin", self.plugin.is_some()),
         ]
         .into_iter()
-        .filter(|(_, value)| value.is_some())
+        .filter(|(_, set)| *set)
         .map(|(key, _)| key)
         .collect()
     }
@@ -168,21 +170,6 @@ impl Providers {
             .map(|(name, _)| name)
             .collect()
     }
-}
-
-/// Tracing is recognised; only passing trace headers on is implemented.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct Tracing {
-    pub service_name: String,
-    pub resource_attributes: Named<String>,
-    pub global_attributes: Named<String>,
-    pub captured_request_headers: Vec<String>,
-    pub captured_response_headers: Vec<String>,
-    pub safe_query_params: Vec<String>,
-    pub sample_rate: Option<f64>,
-    pub add_internals: bool,
-    pub otlp: Option<serde_json::Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

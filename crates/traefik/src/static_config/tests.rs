@@ -157,17 +157,17 @@ fn lists_maps_and_indexes_in_flags() {
 fn mistakes_are_all_told_with_their_places() {
     let loaded = file(
         "s.yml",
-        "entryPoints:\n  web:\n    adress: ':80'\n    address: ':http'\n  two: {address: ':81', http: {redirections: {entryPoint: {to: wbe}}}}\nlogg: {}\npilot: {token: x}\nproviders:\n  file: {directory: a, filename: b}\n  docker: {}\n  marathon: {}\nmetrics: {prometheus: {buckets: [a]}}\n",
+        "entryPoints:\n  web:\n    adress: ':80'\n    address: ':htp'\n  two: {address: ':81', http: {redirections: {entryPoint: {to: wbe}}}}\nlogg: {}\npilot: {token: x}\nproviders:\n  file: {directory: a, filename: b}\n  docker: {}\n  marathon: {}\nmetrics: {prometheus: {buckets: [a]}}\n",
     );
     assert!(loaded.is_broken());
     assert_eq!(
         shown(&loaded),
         [
             "s.yml:3:5: error: unknown key \"adress\" (entryPoints.web.adress); did you mean \"address\"?",
-            "s.yml:4:5: error: \":http\" is not an address of the form [host]:port[/tcp|/udp]: the port is not a number up to 65535 (entryPoints.web.address)",
+            "s.yml:4:5: error: \":htp\" is not an address of the form [host]:port[/tcp|/udp]: the port is not a number up to 65535 (entryPoints.web.address)",
             "s.yml:5:60: error: 'to' entry point field references a non-existing entry point: wbe (entryPoints.two.http.redirections.entryPoint.to); did you mean \"web\"?",
             "s.yml:6:1: warning: unknown section \"logg\" is ignored (logg); did you mean \"log\"?",
-            "s.yml:7:1: warning: unknown key \"pilot\" (Pilot no longer exists: remove the section) (pilot)",
+            "s.yml:7:1: error: unknown key \"pilot\" (Pilot no longer exists: remove the section) (pilot)",
             "s.yml:9:3: warning: the directory is used, filename is ignored (providers.file)",
             "s.yml:10:3: warning: the provider is known but not implemented: nothing comes from it (providers.docker)",
             "s.yml:11:3: error: unknown key \"marathon\" (the provider was removed in v3) (providers.marathon)",
@@ -215,8 +215,10 @@ fn the_file_flag_in_any_spelling() {
 fn findings_have_severities_like_the_original() {
     let nested = file("a.yml", "entryPoints: {web: {address: ':80', bogus: 1}}");
     assert_eq!(nested.findings[0].severity, Severity::Fatal);
-    let top = file("a.yml", "bogus: 1");
+    let top = file("a.yml", "log: {}\nbogus: 1");
     assert_eq!(top.findings[0].severity, Severity::Warning);
+    let alone = file("a.yml", "bogus: 1");
+    assert!(alone.is_broken(), "nothing is configured at all");
 }
 
 proptest! {

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{DefaultRule, Instance, TAGS_MAX, normalize};
 use crate::{
     decode::decode,
-    document::{Node, Tree, Value, put},
+    document::{Entry, Node, Tree, Value, put},
     dynamic::{Context, Lowered, NoRule, ProviderConfig, lower},
     finding::{Finding, Mark, Severity},
     rules,
@@ -294,6 +294,9 @@ fn take_servers(
             && let Some(at) = options.iter().position(|e| e.key.eq_ignore_ascii_case("server"))
         {
             let entry = options.remove(at);
+            // The instance is the only server; it is filled in once everything else is read.
+            let servers = Node { value: Value::List(Vec::new()), at: entry.at.clone() };
+            options.push(Entry { key: "servers".to_owned(), at: entry.at.clone(), value: servers });
             let path = format!("{section}.services.{}.loadbalancer.server", service.key);
             let (value, mistakes) = decode::<Own>(&entry.value, source, &path);
             findings.extend(mistakes.into_iter().map(|(_, finding)| finding));

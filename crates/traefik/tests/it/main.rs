@@ -1,5 +1,7 @@
 //! The whole front end on the files of an edge: static file, dynamic directory, catalog tags → routes.
 
+mod verdicts;
+
 use std::fmt::Write;
 
 use baton_routing::{Implemented, Request, RouteTable, compile};
@@ -139,6 +141,6 @@ fn the_files_pass_the_check() {
     for (name, bytes) in [("admin.yml", ADMIN), ("security.yml", SECURITY)] {
         let verdict = check::check_dynamic(bytes, name, &Context::default(), &Implemented::ALL);
         assert!(verdict.is_good(), "{name}: {:?}", verdict.findings);
-        assert!(!check::is_static(bytes, name));
+        assert_eq!(check::role(bytes, name), check::Role::Dynamic);
     }
 }
