@@ -12,14 +12,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use crate::guard::Peer;
+use crate::seats::{Seat, Seats};
 
-/// Connections served at once; further ones wait in the listener's backlog.
+/// Connections served at once; see [`Seats`] for what happens beyond.
 const CONNECTIONS_MAX: usize = 1024;
 
 /// Most headers of a request, and the most bytes they take together with the request line.
@@ -62,22 +62,23 @@ impl Listener {
 
 /// Accepts until `shutdown`, then lets requests in flight end for a few seconds. Returns when all connections are gone.
 pub async fn serve(listener: Listener, router: Router, shutdown: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let seats = Seats::new(CONNECTIONS_MAX);
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
     loop {
         let accepted = tokio::select! {
             () = shutdown.cancelled() => break,
-            accepted = next(&listener, &slots) => accepted,
+            accepted = next(&listener, &seats) => accepted,
         };
-        let Some((socket, peer, slot)) = accepted else { continue };
+        let Some((socket, peer, seat)) = accepted else { continue };
         let (router, shutdown, abort) = (router.clone(), shutdown.clone(), abort.clone());
+        let seat = Arc::new(seat);
         connections.spawn(async move {
             tokio::select! {
                 () = abort.cancelled() => {}
-                () = connection(socket, peer, router, shutdown) => {}
+                () = seat.given_up() => tracing::debug!(?peer, "connection gave way to a newer one"),
+                () = connection(socket, peer, Arc::clone(&seat), router, shutdown) => {}
             }
-            drop(slot);
         });
     }
     drop(listener);
@@ -88,13 +89,15 @@ pub async fn serve(listener: Listener, router: Router, shutdown: CancellationTok
     }
 }
 
-type Slot = tokio::sync::OwnedSemaphorePermit;
-
-async fn next(listener: &Listener, slots: &Arc<Semaphore>) -> Option<(Box<dyn Socket>, Peer, Slot)> {
-    // The semaphore is never closed.
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+async fn next(listener: &Listener, seats: &Arc<Seats>) -> Option<(Box<dyn Socket>, Peer, Seat)> {
     match listener.accept().await {
-        Ok((socket, peer)) => Some((socket, peer, slot)),
+        Ok((socket, peer)) => {
+            let seat = seats.take().await;
+            if matches!(peer, Peer::Local) {
+                seat.trust();
+            }
+            Some((socket, peer, seat))
+        }
         Err(error) => {
             tracing::warn!(%error, "connection not accepted");
             tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -103,10 +106,11 @@ async fn next(listener: &Listener, slots: &Arc<Semaphore>) -> Option<(Box<dyn So
     }
 }
 
-async fn connection(socket: Box<dyn Socket>, peer: Peer, router: Router, shutdown: CancellationToken) {
+async fn connection(socket: Box<dyn Socket>, peer: Peer, seat: Arc<Seat>, router: Router, shutdown: CancellationToken) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(seat.claim());
         // A router is always ready.
         router.clone().call(request)
     });

@@ -1,6 +1,8 @@
 //! Reading a task's rotated log files as one stream.
 
+use std::fs::OpenOptions;
 use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -120,8 +122,11 @@ impl Reader {
 
     fn piece(&mut self) -> Option<LogFrame> {
         let name = format!("{}.{}", self.stem, self.index);
-        let mut file = std::fs::File::open(self.dir.join(&name)).ok()?;
-        let len = file.metadata().ok()?.len();
+        // Tasks can write here: a link or a FIFO in a log's place is no log.
+        let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
+        let mut file = OpenOptions::new().read(true).custom_flags(flags).open(self.dir.join(&name)).ok()?;
+        let metadata = file.metadata().ok().filter(std::fs::Metadata::is_file)?;
+        let len = metadata.len();
         if len < self.offset {
             // Cut from outside: from its new start.
             self.offset = 0;
@@ -160,6 +165,14 @@ mod tests {
         let mut reader = Reader::new(dir.to_owned(), &request);
         let frames = std::iter::from_fn(|| reader.next());
         frames.map(|frame| String::from_utf8(frame.data.to_vec()).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_link_in_a_logs_place_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("secret"), "s").unwrap();
+        std::os::unix::fs::symlink("secret", dir.path().join("t.stdout.0")).unwrap();
+        assert_eq!(read(dir.path(), 0, false), "");
     }
 
     #[test]

@@ -21,6 +21,8 @@ use percent_encoding::percent_decode_str;
 
 pub use secret::{Secret, SecretError};
 
+use crate::seats::Claim;
+
 /// Largest announced body, in bytes; faces may allow less.
 pub const BODY_MAX: u64 = 64 << 20;
 
@@ -107,7 +109,12 @@ impl Guard {
         }
         let Access::Token(secret) = &self.access else { return Ok(()) };
         match token_of(request) {
-            Some(token) if secret.matches(&token) => Ok(()),
+            Some(token) if secret.matches(&token) => {
+                if let Some(claim) = request.extensions().get::<Claim>() {
+                    claim.trust();
+                }
+                Ok(())
+            }
             Some(_) => Err(Refusal::forbidden("ACL token not found")),
             None if sensitive || !local => Err(Refusal::forbidden(
                 "Permission denied: a token is needed (X-Nomad-Token or X-Consul-Token; the agent's token file holds it)",
@@ -176,7 +183,8 @@ fn host_of(request: &Request) -> Result<String, Refusal> {
 /// A host without its port.
 fn host_name(host: &str) -> &str {
     if let Some(rest) = host.strip_prefix('[') {
-        return rest.split_once(']').map_or(rest, |(address, _)| address);
+        let (address, port) = rest.split_once(']').unwrap_or(("", ""));
+        return if port.is_empty() || port.starts_with(':') { address } else { "" };
     }
     host.rsplit_once(':').map_or(host, |(name, _)| name)
 }
@@ -223,8 +231,19 @@ mod tests {
         ] {
             assert!(guard.knows(host), "{host}");
         }
-        for host in ["evil.example.org", "10.0.0.6", "localhost.evil.org:4646", "", "127.0.0.1.evil.org", "[::2]:4646"]
-        {
+        for host in [
+            "evil.example.org",
+            "10.0.0.6",
+            "localhost.evil.org:4646",
+            "",
+            "127.0.0.1.evil.org",
+            "[::2]:4646",
+            "[::1].evil.org",
+            "[::1",
+            "::1",
+            "localhost@evil.org",
+            "0.0.0.0:4646",
+        ] {
             assert!(!guard.knows(host), "{host}");
         }
     }

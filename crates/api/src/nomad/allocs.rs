@@ -17,7 +17,6 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/v1/allocations", get(list))
         .route("/v1/allocation/{id}", get(read))
         .route("/v1/allocation/{id}/stop", write(stop))
-        .route("/v1/allocation/{id}/services", get(services))
 }
 
 #[derive(Debug, Deserialize)]
@@ -65,11 +64,4 @@ struct StopQuery {
 async fn stop(State(api): State<ApiState>, Path(id): Path<String>, Query(how): Query<StopQuery>) -> ApiResult<Value> {
     let Written { value: eval, index } = api.server.stop_alloc(id, how.no_shutdown_delay).await?;
     Ok(Answer::new(json!({ "EvalID": eval.id, "Index": index }), index))
-}
-
-/// Services of provider `nomad`; those of the catalog are found there.
-async fn services(State(api): State<ApiState>, Path(id): Path<String>, query: ReadQuery) -> ApiResult<Vec<Value>> {
-    let (state, index) = query.block(&api, |state| state.table_index(Table::Catalog)).await?;
-    state.alloc(&id).ok_or_else(|| ApiError::not_found("alloc not found"))?;
-    Ok(query.answer(Vec::new(), index))
 }

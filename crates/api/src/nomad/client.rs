@@ -1,6 +1,5 @@
 //! What only the client that runs an allocation can answer, and the way to it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use baton_model::Timestamp;
@@ -65,9 +64,6 @@ pub trait ClientApi: Send + Sync {
 
     /// Nomad's `AllocResourceUsage`.
     fn alloc_stats(&self, alloc_id: &str) -> BoxFuture<'_, ClientResult<Value>>;
-
-    /// Nomad's check results by check id.
-    fn checks(&self, alloc_id: &str) -> BoxFuture<'_, ClientResult<BTreeMap<String, Value>>>;
 
     /// Nomad's `HostStats`.
     fn host_stats(&self) -> BoxFuture<'_, ClientResult<Value>>;

@@ -11,6 +11,7 @@ use axum::response::Response;
 use axum::routing::get;
 use baton_server::{Event, Payload};
 use bytes::Bytes;
+use futures::StreamExt as _;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
@@ -62,9 +63,19 @@ fn topics(query: &str) -> Result<Vec<Topic>, ApiError> {
     Ok(topics)
 }
 
+/// `index=N`: what is remembered from there on comes first. Without it, or with 0, the stream begins now.
+fn first_index(query: &str) -> Result<u64, ApiError> {
+    let index = query.split('&').find_map(|pair| pair.strip_prefix("index=")).filter(|digits| !digits.is_empty());
+    index.map_or(Ok(0), |digits| digits.parse().map_err(|_| ApiError::bad("Invalid index")))
+}
+
 async fn stream(State(api): State<ApiState>, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
-    let topics = topics(query.as_deref().unwrap_or_default())?;
-    let events = api.server.events();
+    let query = query.unwrap_or_default();
+    let topics = topics(&query)?;
+    let index = first_index(&query)?;
+    let (past, events) = api.server.events(Some(index).filter(|index| *index > 0));
+    let past: Vec<String> = past.iter().filter_map(|group| line(group, &topics, index)).collect();
+    let past = futures::stream::iter(past.into_iter().map(|line| Ok(Bytes::from(line))));
     let mut beat = interval(HEARTBEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     beat.reset();
@@ -73,7 +84,7 @@ async fn stream(State(api): State<ApiState>, RawQuery(query): RawQuery) -> Resul
             tokio::select! {
                 group = events.recv() => match group {
                     Ok(group) => {
-                        if let Some(line) = line(&group, &topics) {
+                        if let Some(line) = line(&group, &topics, 0) {
                             break line;
                         }
                     }
@@ -86,14 +97,15 @@ async fn stream(State(api): State<ApiState>, RawQuery(query): RawQuery) -> Resul
         beat.reset();
         Some((Ok::<_, std::convert::Infallible>(Bytes::from(line)), (events, beat, topics)))
     });
-    let mut response = Response::new(Body::from_stream(lines));
+    let mut response = Response::new(Body::from_stream(past.chain(lines)));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }
 
-/// One line for one group of changes.
-fn line(group: &Arc<[Event]>, topics: &[Topic]) -> Option<String> {
-    let wanted: Vec<&Event> = group.iter().filter(|event| topics.iter().any(|topic| topic.takes(event))).collect();
+/// One line for the changes of a group at `from` and later.
+fn line(group: &Arc<[Event]>, topics: &[Topic], from: u64) -> Option<String> {
+    let takes = |event: &&Event| event.index >= from && topics.iter().any(|topic| topic.takes(event));
+    let wanted: Vec<&Event> = group.iter().filter(takes).collect();
     let index = wanted.last()?.index;
     let events: Vec<Value> = wanted.into_iter().map(shape).collect();
     Some(format!("{}\n", json!({ "Index": index, "Events": events })))

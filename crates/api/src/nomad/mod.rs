@@ -9,6 +9,7 @@ mod agent;
 mod allocs;
 mod annotate;
 mod answer;
+mod asked;
 mod body;
 pub mod client;
 mod client_routes;
@@ -26,6 +27,7 @@ mod query;
 mod relay;
 mod schema;
 mod search;
+mod services;
 mod stub;
 
 use std::sync::Arc;
@@ -65,6 +67,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(agent::routes())
         .merge(operator::routes())
         .merge(search::routes())
+        .merge(services::routes())
         .merge(events::routes())
         .merge(metrics::routes())
         .layer(DefaultBodyLimit::max(BODY_MAX))

@@ -1,16 +1,24 @@
 //! `/v1/system/…`, `/v1/operator/…`, and the lists that are always empty here.
 
+use std::collections::BTreeMap;
+
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{any, get};
+use baton_server::Algorithm;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{Answer, ApiError, ApiResult};
 use super::query::ReadQuery;
 use super::{ApiState, write};
+
+/// The names of the scheduler's algorithms.
+const BINPACK: &str = "binpack";
+const SPREAD: &str = "spread";
 
 pub(crate) fn routes() -> Router<ApiState> {
     Router::new()
@@ -19,14 +27,13 @@ pub(crate) fn routes() -> Router<ApiState> {
         .route("/v1/operator/raft/configuration", get(raft))
         .route("/v1/operator/autopilot/configuration", get(autopilot))
         .route("/v1/operator/autopilot/health", get(autopilot_health))
-        .route("/v1/operator/scheduler/configuration", get(scheduler))
+        .route("/v1/operator/scheduler/configuration", get(scheduler).merge(write(configure_scheduler)))
         .route("/v1/operator/snapshot", get(snapshot))
         .route("/v1/namespaces", get(namespaces))
         .route("/v1/namespace/{name}", get(namespace))
         .route("/v1/node/pools", get(node_pools))
         .route("/v1/volumes", get(nothing))
         .route("/v1/plugins", get(nothing))
-        .route("/v1/services", get(nothing))
         .route("/v1/vars", get(nothing))
         .route("/v1/scaling/policies", get(nothing))
         .route("/v1/acl/{*rest}", any(no_acl))
@@ -81,10 +88,15 @@ async fn autopilot_health(State(api): State<ApiState>) -> ApiResult<Value> {
 }
 
 async fn scheduler(State(api): State<ApiState>) -> ApiResult<Value> {
-    let index = api.server.state().index();
+    let state = api.server.state();
+    let index = state.index();
+    let algorithm = match state.algorithm() {
+        Algorithm::Binpack => BINPACK,
+        Algorithm::Spread => SPREAD,
+    };
     let body = json!({
         "SchedulerConfig": {
-            "SchedulerAlgorithm": "binpack",
+            "SchedulerAlgorithm": algorithm,
             "PreemptionConfig": {
                 "SystemSchedulerEnabled": false,
                 "SysBatchSchedulerEnabled": false,
@@ -102,6 +114,38 @@ async fn scheduler(State(api): State<ApiState>) -> ApiResult<Value> {
         "KnownLeader": true,
     });
     Ok(Answer::new(body, index))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct SchedulerBody {
+    scheduler_algorithm: String,
+    preemption_config: BTreeMap<String, bool>,
+    memory_oversubscription_enabled: bool,
+    reject_job_registration: bool,
+    pause_eval_broker: bool,
+}
+
+/// The algorithm can be chosen; what else Nomad has there is refused by name, not ignored.
+async fn configure_scheduler(State(api): State<ApiState>, body: super::body::Body<SchedulerBody>) -> ApiResult<Value> {
+    let wanted = body.0;
+    let preempts = wanted.preemption_config.iter().find(|(_, on)| **on).map(|(name, _)| name.as_str());
+    let refused = preempts
+        .or(wanted.memory_oversubscription_enabled.then_some("MemoryOversubscriptionEnabled"))
+        .or(wanted.reject_job_registration.then_some("RejectJobRegistration"))
+        .or(wanted.pause_eval_broker.then_some("PauseEvalBroker"));
+    if let Some(name) = refused {
+        return Err(ApiError::bad(format!("{name} is not supported")));
+    }
+    let algorithm = match wanted.scheduler_algorithm.as_str() {
+        BINPACK => Algorithm::Binpack,
+        SPREAD => Algorithm::Spread,
+        other => {
+            return Err(ApiError::bad(format!("scheduler algorithm {other:?} is unknown: {BINPACK} or {SPREAD}")));
+        }
+    };
+    let written = api.server.set_algorithm(algorithm).await?;
+    Ok(Answer::new(json!({ "Updated": true, "Index": written.index }), written.index))
 }
 
 async fn snapshot(State(api): State<ApiState>) -> Result<Response, ApiError> {

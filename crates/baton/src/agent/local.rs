@@ -13,21 +13,26 @@ use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{self, BoxStream, StreamExt as _};
 use serde_json::{Value, json};
 
+use super::host::Host;
+
 /// Bytes of a file in one piece.
 const CHUNK: usize = 64 << 10;
 /// Between two looks at a file that is followed.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Does not keep the client alive: a stopped one answers that it is gone.
-pub struct LocalClient(Weak<ClientHandle>);
+pub struct LocalClient {
+    client: Weak<ClientHandle>,
+    host: Host,
+}
 
 impl LocalClient {
     pub fn new(client: &Arc<ClientHandle>) -> Self {
-        Self(Arc::downgrade(client))
+        Self { client: Arc::downgrade(client), host: Host::default() }
     }
 
     fn client(&self) -> ClientResult<Arc<ClientHandle>> {
-        self.0.upgrade().ok_or_else(|| ClientError::Failed("this node is stopping".to_owned()))
+        self.client.upgrade().ok_or_else(|| ClientError::Failed("this node is stopping".to_owned()))
     }
 }
 
@@ -163,16 +168,14 @@ impl ClientApi for LocalClient {
         .boxed()
     }
 
-    fn checks(&self, _alloc_id: &str) -> BoxFuture<'_, ClientResult<BTreeMap<String, Value>>> {
-        async { Ok(BTreeMap::new()) }.boxed()
-    }
-
     fn host_stats(&self) -> BoxFuture<'_, ClientResult<Value>> {
-        async { Ok(json!({ "Timestamp": crate::cli::times::now() })) }.boxed()
+        let stats = self.client().map(|client| self.host.stats(client.node(), client.dir()));
+        async { stats }.boxed()
     }
 
-    fn collect_garbage(&self, _alloc_id: Option<&str>) -> BoxFuture<'_, ClientResult<()>> {
-        async { Ok(()) }.boxed()
+    fn collect_garbage(&self, alloc_id: Option<&str>) -> BoxFuture<'_, ClientResult<()>> {
+        let alloc_id = alloc_id.map(str::to_owned);
+        async move { self.client()?.collect_garbage(alloc_id.as_deref()).await.map_err(refused) }.boxed()
     }
 }
 

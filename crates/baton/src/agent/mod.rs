@@ -12,6 +12,8 @@ mod base;
 pub mod clients;
 pub mod config;
 pub mod control;
+mod follower;
+mod host;
 pub mod local;
 mod membership;
 pub mod node;

@@ -1,10 +1,11 @@
 //! What the agent's API can ask of a running client.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_model::Allocation;
+use baton_model::{Allocation, Node};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -56,6 +57,30 @@ impl ClientHandle {
 
     pub fn node_id(&self) -> &str {
         &self.shared.config.node.id
+    }
+
+    /// The node as it was registered.
+    pub fn node(&self) -> &Node {
+        &self.shared.config.node
+    }
+
+    /// Where this client keeps its allocations.
+    pub fn dir(&self) -> &Path {
+        &self.shared.config.dir
+    }
+
+    /// Takes the directories of ended allocations away: of one, or of all.
+    pub async fn collect_garbage(&self, alloc_id: Option<&str>) -> Result<(), AllocError> {
+        let Some(id) = alloc_id else {
+            self.shared.collect_garbage(0).await;
+            return Ok(());
+        };
+        let alloc = self.alloc(id)?;
+        if !alloc.report.borrow().ended {
+            return Err(AllocError::Refused(format!("allocation {id:?} has not ended")));
+        }
+        let _ = alloc.commands.send(AllocCommand::Destroy).await;
+        Ok(())
     }
 
     /// The client's side of every allocation here.

@@ -129,6 +129,10 @@ impl Shared {
         }
         for alloc in known {
             if let Some(handle) = self.alloc(&alloc.id) {
+                // The server gave this node up meanwhile, or missed a report: it is told again.
+                if handle.report.borrow().alloc.client_status != alloc.client_status {
+                    self.mark_changed(&alloc.id);
+                }
                 let _ = handle.commands.send(AllocCommand::Update(Box::new(alloc))).await;
             }
         }
@@ -139,8 +143,8 @@ impl Shared {
         }
     }
 
-    /// Takes the oldest ended allocations away beyond the limit.
-    async fn collect_garbage(&self) {
+    /// Takes the oldest ended allocations away but for `kept` of them.
+    async fn collect_garbage(&self, kept: usize) {
         let mut ended: Vec<(i64, AllocHandle)> = self
             .all()
             .into_iter()
@@ -151,7 +155,7 @@ impl Shared {
             })
             .collect();
         ended.sort_by_key(|(finished, _)| *finished);
-        let surplus = ended.len().saturating_sub(self.config.gc_max_allocs);
+        let surplus = ended.len().saturating_sub(kept);
         for (_, handle) in ended.into_iter().take(surplus) {
             let _ = handle.commands.send(AllocCommand::Destroy).await;
         }

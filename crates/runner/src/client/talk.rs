@@ -109,6 +109,6 @@ pub(super) async fn send(shared: &Shared) -> bool {
 async fn garbage(shared: Arc<Shared>) {
     loop {
         sleep(GC_PERIOD).await;
-        shared.collect_garbage().await;
+        shared.collect_garbage(shared.config.gc_max_allocs).await;
     }
 }

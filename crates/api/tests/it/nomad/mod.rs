@@ -3,8 +3,10 @@
 mod deploy;
 mod drain;
 mod guard;
+mod hostile;
 mod jobs;
 mod nodes;
+mod operator;
 mod python;
 mod reads;
 mod restart;

@@ -1,7 +1,7 @@
 //! Nodes that come, vanish and return.
 
 use axum::http::{Method, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::support::{FakeNode, World, describe, list, service};
 
@@ -25,6 +25,40 @@ async fn what_ran_on_a_lost_node_runs_elsewhere_and_ends_there_when_it_returns()
     world.until(&format!("/v1/node/{}", first.id), |node| (node["Status"] == "ready").then_some(())).await;
     assert_eq!(world.running("web", 1).await[0]["NodeID"], second.id.as_str());
     world.close().await;
+}
+
+#[tokio::test]
+async fn a_node_that_was_only_silent_goes_on_with_what_its_job_says() {
+    for (rule, original_stays) in [("keep_original", true), ("keep_replacement", false)] {
+        let world = World::new().await;
+        let first = FakeNode::join(&world, "edge-1").await;
+        let mut job = service("web", 1, "serve");
+        job["TaskGroups"][0]["Disconnect"] =
+            json!({ "LostAfter": 3_600_000_000_000_i64, "Replace": true, "Reconcile": rule });
+        world.run(job).await;
+        world.deployed("web", "successful").await;
+        let original = world.running("web", 1).await.remove(0);
+        let second = FakeNode::join(&world, "edge-2").await;
+        first.vanish();
+        world.until(&format!("/v1/node/{}", first.id), |node| (node["Status"] == "disconnected").then_some(())).await;
+        let kept = format!("/v1/allocation/{}", original["ID"].as_str().unwrap());
+        let kept = world.until(&kept, |alloc| (alloc["ClientStatus"] == "unknown").then(|| alloc.clone())).await;
+        assert_eq!(kept["DesiredStatus"], "run");
+        let on_second = |allocs: &Value| {
+            list(allocs)
+                .iter()
+                .find(|alloc| alloc["NodeID"] == second.id.as_str() && alloc["ClientStatus"] == "running")
+                .cloned()
+        };
+        let replacement = world.until("/v1/job/web/allocations", on_second).await;
+        first.come_back();
+        let (stays, goes) = if original_stays { (&original, &replacement) } else { (&replacement, &original) };
+        let gone = format!("/v1/allocation/{}", goes["ID"].as_str().unwrap());
+        let gone = world.until(&gone, |alloc| (alloc["DesiredStatus"] == "stop").then(|| alloc.clone())).await;
+        assert_eq!(gone["DesiredDescription"], "alloc not needed due to disconnected client reconnect", "{rule}");
+        assert_eq!(world.running("web", 1).await[0]["ID"], stays["ID"], "{rule}");
+        world.close().await;
+    }
 }
 
 #[tokio::test]
