@@ -12,7 +12,6 @@ mod base;
 pub mod clients;
 pub mod config;
 pub mod control;
-mod follower;
 mod host;
 pub mod local;
 mod membership;
