@@ -18,3 +18,7 @@ pub const MAX_WORK: usize = 256 << 20;
 pub const NODE_COST: usize = 16;
 /// Largest compiled regular expression, in bytes.
 pub const MAX_REGEX: usize = 1 << 20;
+/// Work charged for compiling a regular expression that was not used before.
+pub const REGEX_COST: usize = 256 << 10;
+/// Work charged for each byte that a regular expression is tried on.
+pub const MATCH_COST: usize = 16;

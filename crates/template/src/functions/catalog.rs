@@ -37,6 +37,13 @@ pub(crate) const ROWS: &[Row] = &[
     ("caRoots", 0, MANY, CONNECT),
     ("connect", 0, MANY, CONNECT),
     ("exportedServices", 0, MANY, CONNECT),
+    ("importedServices", 0, MANY, CONNECT),
+    ("partitions", 0, MANY, CONNECT),
+    ("peerings", 0, MANY, CONNECT),
+    ("spew_dump", 0, MANY, DEBUG),
+    ("spew_printf", 0, MANY, DEBUG),
+    ("spew_sdump", 0, MANY, DEBUG),
+    ("spew_sprintf", 0, MANY, DEBUG),
     ("plugin", 0, MANY, DENIED),
     ("writeToFile", 0, MANY, DENIED),
     ("executeTemplate", 0, MANY, DENIED),
@@ -46,7 +53,8 @@ const VAULT: Run = |_, _| {
     Err("there is no Vault here; keep the secret in a variable (nomadVar), a key (key) or a file of the task (file)"
         .to_owned())
 };
-const CONNECT: Run = |_, _| Err("there is no service mesh here; use service".to_owned());
+const CONNECT: Run = |_, _| Err("there is no service mesh and only one cluster here; use service".to_owned());
+const DEBUG: Run = |_, _| Err("is not there; toJSONPretty shows a value with all its fields".to_owned());
 const DENIED: Run = |_, _| Err("denied: a template may not run programs or write other files".to_owned());
 
 /// The data has another shape than the dependency asks for: the source's mistake, said plainly.

@@ -200,8 +200,51 @@ pub fn names(set: FunctionSet) -> Vec<&'static str> {
     names
 }
 
+/// sprig's functions that are left out, with the reason.
+const ABSENT: [(&str, &[&str]); 4] = [
+    (
+        "it gives another value each time, so the file would never settle",
+        &["rand", "shuffle", "uuidv4", "derivePassword", "bcrypt", "htpasswd", "gen", "buildCustomCert", "encryptAES"],
+    ),
+    ("it asks the machine behind the template's back", &["getHostByName", "expandenv", "os"]),
+    (
+        "there are no dates here but timestamp",
+        &["now", "date", "must_date", "mustDate", "htmlDate", "ago", "duration", "toDate", "mustToDate", "unixEpoch"],
+    ),
+    (
+        "it is not there",
+        &[
+            "abbrevboth",
+            "add1f",
+            "adler32sum",
+            "b32",
+            "decryptAES",
+            "maxf",
+            "minf",
+            "semver",
+            "typeIsLike",
+            "url",
+            "wrap",
+        ],
+    ),
+];
+
+fn absent(name: &str) -> Option<&'static str> {
+    let name = name.strip_prefix("sprig_").unwrap_or(name);
+    let fits = |known: &str| {
+        let rest = name.strip_prefix(known);
+        rest.is_some_and(|rest| {
+            rest.is_empty() || rest.starts_with(|c: char| !c.is_ascii_lowercase()) || known == "b32"
+        })
+    };
+    ABSENT.iter().find(|(_, names)| names.iter().any(|known| fits(known))).map(|(reason, _)| *reason)
+}
+
 /// The message for a name that no function has, with the nearest one that exists.
 pub(crate) fn unknown(set: FunctionSet, name: &str) -> String {
+    if let Some(reason) = absent(name).filter(|_| set == FunctionSet::Sprig || name.starts_with("sprig_")) {
+        return format!("function {name:?} is not supported: {reason}");
+    }
     let folded = |text: &str| text.replace('_', "").to_lowercase();
     let near = names(set).into_iter().find(|known| folded(known) == folded(name));
     let sprig = format!("sprig_{name}");

@@ -6,18 +6,21 @@ use std::sync::{Arc, Mutex};
 use regex::{Regex, RegexBuilder};
 
 use super::{Row, args, strings};
-use crate::limits::{MAX_LOOP, MAX_REGEX, MAX_VALUE};
+use crate::context::Context;
+use crate::limits::{MATCH_COST, MAX_LOOP, MAX_REGEX, MAX_VALUE, REGEX_COST};
 use crate::value::Value;
 
-pub(crate) const ROWS: &[Row] =
-    &[("regexMatch", 2, 2, |_, a| matches(a, 0, 1)), ("regexReplaceAll", 3, 3, |_, a| replace(a, 0, 2, 1, false))];
+pub(crate) const ROWS: &[Row] = &[
+    ("regexMatch", 2, 2, |c, a| matches(c, a, 0, 1)),
+    ("regexReplaceAll", 3, 3, |c, a| replace(c, a, 0, 2, 1, false)),
+];
 
 pub(crate) const SPRIG: &[Row] = &[
-    ("regexMatch", 2, 2, |_, a| matches(a, 0, 1)),
+    ("regexMatch", 2, 2, |c, a| matches(c, a, 0, 1)),
     ("regexFind", 2, 2, find),
     ("regexFindAll", 3, 3, find_all),
-    ("regexReplaceAll", 3, 3, |_, a| replace(a, 0, 1, 2, false)),
-    ("regexReplaceAllLiteral", 3, 3, |_, a| replace(a, 0, 1, 2, true)),
+    ("regexReplaceAll", 3, 3, |c, a| replace(c, a, 0, 1, 2, false)),
+    ("regexReplaceAllLiteral", 3, 3, |c, a| replace(c, a, 0, 1, 2, true)),
     ("regexSplit", 3, 3, split),
     ("regexQuoteMeta", 1, 1, |_, a| Ok(regex::escape(&args::text(a, 0)?).into())),
 ];
@@ -27,12 +30,14 @@ const MAX_KEPT: usize = 128;
 
 static KEPT: Mutex<Option<HashMap<String, Arc<Regex>>>> = Mutex::new(None);
 
-fn compile(pattern: &str) -> Result<Arc<Regex>, String> {
+fn compile(context: &mut Context<'_>, pattern: &str, text: &str) -> Result<Arc<Regex>, String> {
+    context.work(text.len().saturating_mul(MATCH_COST))?;
     let mut kept = KEPT.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let kept = kept.get_or_insert_default();
     if let Some(regex) = kept.get(pattern) {
         return Ok(regex.clone());
     }
+    context.work(REGEX_COST)?;
     let regex = RegexBuilder::new(pattern)
         .size_limit(MAX_REGEX)
         .dfa_size_limit(MAX_REGEX)
@@ -46,13 +51,21 @@ fn compile(pattern: &str) -> Result<Arc<Regex>, String> {
     Ok(regex)
 }
 
-fn matches(a: &[Value], pattern: usize, text: usize) -> Result<Value, String> {
-    Ok(compile(&args::text(a, pattern)?)?.is_match(&args::text(a, text)?).into())
+fn matches(context: &mut Context<'_>, a: &[Value], pattern: usize, text: usize) -> Result<Value, String> {
+    let text = args::text(a, text)?;
+    Ok(compile(context, &args::text(a, pattern)?, &text)?.is_match(&text).into())
 }
 
-fn replace(a: &[Value], pattern: usize, text: usize, by: usize, literal: bool) -> Result<Value, String> {
-    let regex = compile(&args::text(a, pattern)?)?;
+fn replace(
+    context: &mut Context<'_>,
+    a: &[Value],
+    pattern: usize,
+    text: usize,
+    by: usize,
+    literal: bool,
+) -> Result<Value, String> {
     let (text, by) = (args::text(a, text)?, args::text(a, by)?);
+    let regex = compile(context, &args::text(a, pattern)?, &text)?;
     let mut out = String::new();
     let mut end = 0;
     for found in regex.captures_iter(&text) {
@@ -72,9 +85,9 @@ fn replace(a: &[Value], pattern: usize, text: usize, by: usize, literal: bool) -
     Ok(out.into())
 }
 
-fn find(_: &mut crate::context::Context<'_>, a: &[Value]) -> Result<Value, String> {
+fn find(context: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
     let text = args::text(a, 1)?;
-    let regex = compile(&args::text(a, 0)?)?;
+    let regex = compile(context, &args::text(a, 0)?, &text)?;
     Ok(Value::text(regex.find(&text).map_or("", |found| found.as_str())))
 }
 
@@ -83,16 +96,16 @@ fn limit(a: &[Value], at: usize) -> Result<usize, String> {
     Ok(usize::try_from(args::int(a, at)?).unwrap_or(MAX_LOOP as usize))
 }
 
-fn find_all(_: &mut crate::context::Context<'_>, a: &[Value]) -> Result<Value, String> {
+fn find_all(context: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
     let text = args::text(a, 1)?;
-    let regex = compile(&args::text(a, 0)?)?;
+    let regex = compile(context, &args::text(a, 0)?, &text)?;
     let found = regex.find_iter(&text).take(limit(a, 2)?);
     Ok(Value::texts(found.map(|found| found.as_str())))
 }
 
-fn split(_: &mut crate::context::Context<'_>, a: &[Value]) -> Result<Value, String> {
+fn split(context: &mut Context<'_>, a: &[Value]) -> Result<Value, String> {
     let text = args::text(a, 1)?;
-    let regex = compile(&args::text(a, 0)?)?;
+    let regex = compile(context, &args::text(a, 0)?, &text)?;
     strings::within(text.len())?;
     Ok(Value::texts(regex.splitn(&text, limit(a, 2)?)))
 }

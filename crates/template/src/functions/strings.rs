@@ -99,12 +99,13 @@ pub(crate) fn title(text: &str) -> String {
     each_word(text, |first| first.to_uppercase().collect())
 }
 
-/// The first letter of each word changed.
+/// The first letter of each word changed. As in Go, words are ASCII letters, digits and `_`, and whatever beyond ASCII is
+/// no space.
 pub(crate) fn each_word(text: &str, change: fn(char) -> String) -> String {
     let mut out = String::with_capacity(text.len());
     let mut inside = false;
     for c in text.chars() {
-        let letter = c.is_alphanumeric() || c == '_' || c == '\'';
+        let letter = if c.is_ascii() { c.is_ascii_alphanumeric() || c == '_' } else { !c.is_whitespace() };
         if letter && !inside {
             out.push_str(&change(c));
         } else {

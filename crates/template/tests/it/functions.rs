@@ -6,6 +6,7 @@ use crate::world::{World, all};
 fn consul_template_texts() {
     all(&[
         ("{{\"A b\" | toLower}} {{\"a b\" | toUpper}} {{\"a bc\" | toTitle}}", "a b A B A Bc"),
+        ("{{\"don't a_b e\u{301}t\u{e9} x-y\" | toTitle}}", "Don'T A_b E\u{301}t\u{e9} X-Y"),
         ("{{\"!!hi!\" | trim \"!\"}} {{\" x \" | trimSpace}}", "hi x"),
         ("{{\"v1.2\" | trimPrefix \"v\"}} {{\"a.conf\" | trimSuffix \".conf\"}}", "1.2 a"),
         ("{{\"hello hello\" | replaceAll \"ello\" \"i\"}}", "hi hi"),

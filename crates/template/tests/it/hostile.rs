@@ -26,6 +26,8 @@ fn limits_hold() {
         ("{{define \"a\"}}{{template \"a\"}}{{end}}{{template \"a\"}}", "nested deeper"),
         ("{{range loop 1000000}}{{scratch.Set (print .) (sprig_repeat 100000 \"x\")}}{{end}}", "too much work"),
         ("{{regexMatch \"(a{1000}){1000}\" \"a\"}}", "bad regular expression"),
+        ("{{range loop 100000}}{{regexMatch (print \"a\" .) \"x\"}}{{end}}", "too much work"),
+        ("{{$x := sprig_repeat 1000000 \"a\"}}{{range loop 100}}{{$x | regexMatch \"b\"}}{{end}}", "too much work"),
         ("{{add 9223372036854775807 1}}", "does not fit"),
         ("{{divide -1 -9223372036854775808}}", ""),
         ("{{sprig_div -9223372036854775808 -1}}", ""),

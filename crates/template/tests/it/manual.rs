@@ -59,7 +59,7 @@ fn names(heading: &str, except: &[&str]) -> BTreeSet<String> {
     let paragraphs =
         section.split("\n\n").filter(|text| !except.iter().any(|start| text.trim_start().starts_with(start)));
     let spans = paragraphs.flat_map(|text| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>());
-    spans.filter(|name| name.chars().all(|c| c.is_alphanumeric())).collect()
+    spans.filter(|name| name.chars().all(|c| c.is_alphanumeric() || c == '_')).collect()
 }
 
 #[test]

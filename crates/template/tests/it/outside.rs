@@ -239,6 +239,14 @@ fn what_is_left_out_says_so() {
         ("{{writeToFile \"a\" \"\" \"\" \"0644\" \"x\"}}", "denied"),
         ("{{executeTemplate \"a\"}}", "denied"),
         ("{{caRoots}}", "no service mesh"),
+        ("{{peerings}}", "only one cluster"),
+        ("{{spew_dump 1}}", "toJSONPretty"),
+        ("{{sprig_randAlphaNum 8}}", "gives another value each time"),
+        ("{{sprig_genPrivateKey `rsa`}}", "gives another value each time"),
+        ("{{sprig_now}}", "there are no dates here but timestamp"),
+        ("{{sprig_osBase `a`}}", "asks the machine"),
+        ("{{sprig_urlParse `a`}}", "is not supported: it is not there"),
+        ("{{randInt 1 2}}", "function \"randInt\" not defined"),
     ] {
         assert!(world.error(text).contains(wanted), "{text}: {}", world.error(text));
     }
