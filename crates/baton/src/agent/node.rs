@@ -19,6 +19,7 @@ use baton_runner::template::ConsulFetcher;
 use baton_runner::{Client, ClientConfig, ClientHandle, KeeperConfig, Shutdown};
 
 use crate::cli::times;
+use crate::proxy;
 
 /// The catalog a node registers its services in.
 #[derive(Debug, Clone)]
@@ -105,6 +106,8 @@ impl NodeSetup {
             CatalogKind::Consul => Arc::new(AgentCatalog::new(consul.clone())),
         };
         let mut env = BTreeMap::from([("BATON_CATALOG_ADDR".to_owned(), self.consul.address.clone())]);
+        let own_catalog = matches!(self.catalog, CatalogKind::Embedded).then_some(&*self.consul.address);
+        env.insert(proxy::agent::ADDRESSES.to_owned(), proxy::agent::told(&self.http_addr, own_catalog));
         if let Some(path) = path_with_own_folder() {
             env.insert("PATH".to_owned(), path);
         }

@@ -7,6 +7,7 @@
 //! Invariants: a configuration that cannot be used changes nothing and is told; one bad file keeps its own last good
 //! version and no other file's; sockets are stored with the supervisor before the process calls itself ready.
 
+pub mod agent;
 mod internals;
 mod observe;
 mod runtime;

@@ -19,6 +19,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::agent;
 use super::internals::{self, View};
 use super::observe::Observers;
 use super::sources::{Sources, saved};
@@ -51,6 +52,7 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
         inherited,
         bind_host: std::env::var("BATON_BIND_ADDRESS").ok().filter(|host| !host.is_empty()),
         paused: standby,
+        denied: agent::denied(),
         ping_terminating_status: sources.fixed.ping.as_ref().map_or(503, |ping| ping.terminating_status_code),
         ..EngineConfig::new(table(&sources))
     };

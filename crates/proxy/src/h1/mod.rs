@@ -74,8 +74,8 @@ pub(crate) fn names_fields(list: &[u8]) -> bool {
 /// more bytes than a head may have. So a head is parsed about once, however small its pieces are.
 pub fn may_end_head(input: &[u8], seen: usize, limit: usize) -> bool {
     let fresh = &input[seen.saturating_sub(2).min(input.len())..];
-    let line_ends = fresh.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| &fresh[at + 1..]);
-    input.len() >= limit || line_ends.into_iter().any(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n"))
+    let mut line_ends = fresh.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| &fresh[at + 1..]);
+    input.len() >= limit || line_ends.any(|rest| rest.starts_with(b"\n") || rest.starts_with(b"\r\n"))
 }
 
 /// Whether a comma-separated list holds `token` (ASCII case-insensitive).

@@ -25,8 +25,8 @@ pub fn client_ip(strategy: Option<&IpStrategy>, head: &RequestHead<'_>, info: &I
     }
     let excluded: Vec<IpNet> = strategy.excluded_ips.iter().filter_map(|text| network(text)).collect();
     // Left of an entry that is no address everything may be the client's invention.
-    let known = chain.iter().rev().map_while(|text| parse(text));
-    known.into_iter().find(|ip| !excluded.iter().any(|network| network.contains(ip)))
+    let mut known = chain.iter().rev().map_while(|text| parse(text));
+    known.find(|ip| !excluded.iter().any(|network| network.contains(ip)))
 }
 
 /// An address with or without port and brackets.
