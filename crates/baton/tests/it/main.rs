@@ -7,6 +7,7 @@ mod check;
 mod clients;
 mod crash;
 mod dev;
+mod health;
 mod load;
 mod observe;
 mod peers;
