@@ -3,6 +3,7 @@
 //! A reference whose root is not known here (`meta.x`, `NOMAD_PORT_http`, `env["HOME"]`) is kept as the text `${…}`,
 //! because the scheduler and the client give it its meaning later.
 
+mod call;
 mod expr;
 mod host;
 mod template;

@@ -4,5 +4,6 @@ pub(crate) mod ast;
 pub(crate) mod flaws;
 pub(crate) mod json;
 pub(crate) mod native;
+mod repair;
 mod scan;
 mod template;

@@ -11,7 +11,7 @@ use hcl_edit::structure::{self, BlockLabel, Structure};
 use crate::diagnostic::{Flaw, Source, Span};
 use crate::eval::{Number, Value};
 use crate::syntax::ast::{Attribute, Block, Body, BodyNode, Expr, ExprKind, ForExpr, Operator, Step, StepKind};
-use crate::syntax::{flaws, template};
+use crate::syntax::{flaws, repair, template};
 
 /// Longest source text that is read.
 pub const MAX_SOURCE_BYTES: usize = 8 << 20;
@@ -42,7 +42,7 @@ pub(crate) fn bounded(text: &str) -> Result<(), Flaw> {
 
 /// The parser compares every key of an object with all before it: too many of them are refused beforehand.
 fn crowded(text: &str) -> Result<(), Vec<Flaw>> {
-    let Some(at) = flaws::crowded_object(text, MAX_KEY_PAIRS) else { return Ok(()) };
+    let Some(at) = repair::crowded_object(text, MAX_KEY_PAIRS) else { return Ok(()) };
     let detail = "The objects written in this file have too many keys. Put large data into a file and read it with \
                   jsondecode(file(…)).";
     Err(vec![Flaw::new(Span::new(at, at + 1), "Object too large", detail)])
@@ -78,7 +78,7 @@ fn without_bom(text: &str) -> String {
 
 /// The parser stops at the first error. Where what is wrong can be blanked out safely, the rest is tried again.
 fn all_syntax_errors(text: &str, first: &hcl_edit::parser::Error) -> Vec<Flaw> {
-    let broken = flaws::broken_strings(text);
+    let broken = repair::broken_strings(text);
     if !broken.is_empty() {
         return broken;
     }
@@ -86,7 +86,7 @@ fn all_syntax_errors(text: &str, first: &hcl_edit::parser::Error) -> Vec<Flaw> {
     let mut text = text.to_owned();
     while found.len() < MAX_SYNTAX_ERRORS {
         let last = found[found.len() - 1].span;
-        let Some(repaired) = flaws::blank_out(&text, last) else { break };
+        let Some(repaired) = repair::blank_out(&text, last) else { break };
         text = repaired;
         match hcl_edit::parser::parse_body(&text) {
             Ok(_) => break,
@@ -280,7 +280,7 @@ impl<'t> Reader<'t> {
     }
 
     pub(crate) fn multi_line(&mut self, span: Span) {
-        self.flaws.push(flaws::multi_line(span));
+        self.flaws.push(repair::multi_line(span));
     }
 }
 

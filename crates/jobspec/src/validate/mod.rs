@@ -1,5 +1,6 @@
 //! What a server refuses: rules over a canonical job. Messages hold the words that Nomad's do.
 
+mod check;
 mod group;
 mod network;
 mod placement;
