@@ -97,6 +97,11 @@ impl Keeper {
         self.call(Request::Signal { key: key.to_owned(), signal, group: false }).await.map(|_| ())
     }
 
+    /// To the task's whole group: its program may run behind a script.
+    pub(crate) async fn signal_group(&self, key: &str, signal: i32) -> Result<(), KeeperCallError> {
+        self.call(Request::Signal { key: key.to_owned(), signal, group: true }).await.map(|_| ())
+    }
+
     pub(crate) async fn stop(&self, key: &str, signal: i32, timeout: Duration) -> Result<(), KeeperCallError> {
         let timeout_ms = timeout.as_millis() as u64;
         self.call(Request::Stop { key: key.to_owned(), signal, timeout_ms, group: false }).await.map(|_| ())
@@ -200,12 +205,16 @@ impl Connection {
         loop {
             match self.establish().await {
                 Ok(stream) => {
+                    let began = tokio::time::Instant::now();
                     let served = self.serve(stream).await;
                     if self.ending {
                         return;
                     }
                     if let Err(reason) = served {
                         tracing::warn!(%reason, "the connection to the keeper broke");
+                        if began.elapsed() < RETRY {
+                            tokio::time::sleep(RETRY).await;
+                        }
                     } else {
                         return;
                     }

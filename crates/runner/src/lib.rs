@@ -13,6 +13,8 @@ pub mod fingerprint;
 mod keeper;
 pub mod link;
 pub mod logs;
+mod rooted;
+mod script;
 pub mod service;
 mod state;
 pub mod stats;

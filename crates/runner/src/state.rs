@@ -22,6 +22,8 @@ pub(crate) struct AllocState {
     pub(crate) health: Option<AllocDeploymentStatus>,
     /// Every task is dead for good.
     pub(crate) ended: bool,
+    /// Why it failed, where no task did.
+    pub(crate) problem: Option<String>,
 }
 
 /// The file of an allocation below the client's directory.

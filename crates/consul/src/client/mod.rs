@@ -6,6 +6,7 @@
 mod agent;
 mod catalog;
 mod config;
+mod drain;
 mod error;
 mod kv;
 mod session;

@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
+use nix::unistd::User;
+
 /// Mode of directories that a job's users write to, as in Nomad.
 const OPEN: u32 = 0o777;
 const SECRET: u32 = 0o700;
@@ -83,13 +85,7 @@ impl TaskDir {
         make(&self.local, OPEN)?;
         make(&self.root.join("tmp"), OPEN)?;
         make(&self.secrets, SECRET)?;
-        if !user.is_empty() && nix::unistd::Uid::effective().is_root() {
-            let name = user.split(':').next().unwrap_or(user);
-            if let Some(user) = nix::unistd::User::from_name(name)? {
-                nix::unistd::chown(&self.secrets, Some(user.uid), Some(user.gid))?;
-            }
-        }
-        Ok(())
+        give(&self.secrets, user)
     }
 }
 
@@ -109,6 +105,25 @@ pub fn below(base: &Path, limit: &Path, path: &str) -> Option<PathBuf> {
         }
     }
     Some(joined)
+}
+
+/// The account that a task's `user` names: a name or a number, perhaps with `:group`.
+pub(crate) fn user(text: &str) -> io::Result<User> {
+    let name = text.split(':').next().unwrap_or(text);
+    let found = match name.parse::<u32>() {
+        Ok(uid) => User::from_uid(uid.into()),
+        Err(_) => User::from_name(name),
+    };
+    found?.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("unknown user {name:?}")))
+}
+
+/// Makes a task's user the owner of a directory, where this process may.
+pub(crate) fn give(path: &Path, to: &str) -> io::Result<()> {
+    if to.is_empty() || !nix::unistd::Uid::effective().is_root() {
+        return Ok(());
+    }
+    let user = user(to)?;
+    Ok(nix::unistd::chown(path, Some(user.uid), Some(user.gid))?)
 }
 
 fn make(path: &Path, mode: u32) -> io::Result<()> {

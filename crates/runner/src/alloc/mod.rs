@@ -3,10 +3,14 @@
 //! An actor per allocation. What is to be done follows from the states of the tasks alone ([`Runner::advance`]), so that a
 //! restarted agent goes on where the old one was.
 
+mod commands;
 pub mod dir;
+mod health;
 mod lifecycle;
 mod report;
+mod services;
 mod stop;
+mod succession;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,18 +18,16 @@ use std::time::Duration;
 
 use baton_model::alloc::AllocDeploymentStatus;
 use baton_model::task::{TaskEvent, TaskRunState, event};
-use baton_model::{Allocation, Job, JobType, TaskGroup};
-use baton_scheduler::health::{HealthParams, HealthTracker, Verdict};
+use baton_model::{Allocation, Job, TaskGroup};
+use baton_scheduler::health::HealthTracker;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
 use crate::client::Shared;
-use crate::service;
 use crate::state::{self, AllocState};
-use crate::task::{self, Command, Handle, Setup, Snapshot, events};
+use crate::task::{self, Command, Handle, Snapshot, events};
 use dir::AllocDir;
-use lifecycle::Role;
+pub(crate) use succession::Succession;
 
 /// Commands that wait for an allocation.
 const COMMANDS_MAX: usize = 64;
@@ -55,16 +57,6 @@ pub(crate) enum AllocCommand {
     Destroy,
 }
 
-/// Whether a successor has the sockets yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Succession {
-    /// No successor, or done, or given up.
-    #[default]
-    Settled,
-    /// The old one must not be stopped yet.
-    Trying,
-}
-
 /// The client's end of an allocation.
 #[derive(Clone)]
 pub(crate) struct AllocHandle {
@@ -72,6 +64,8 @@ pub(crate) struct AllocHandle {
     pub(crate) report: watch::Receiver<Report>,
     pub(crate) succession: watch::Receiver<Succession>,
     pub(crate) succeeds: String,
+    /// As it was begun; what changes in place is no other program.
+    pub(crate) group: Arc<TaskGroup>,
     pub(crate) dir: AllocDir,
 }
 
@@ -96,6 +90,7 @@ pub(crate) fn spawn(shared: Arc<Shared>, state: AllocState) -> Option<AllocHandl
         report: watch,
         succession: succession_watch,
         succeeds: alloc.succeeds.clone(),
+        group: Arc::new(group.clone()),
         dir: dir.clone(),
     };
     let mut runner = Runner {
@@ -108,7 +103,7 @@ pub(crate) fn spawn(shared: Arc<Shared>, state: AllocState) -> Option<AllocHandl
         wake: Arc::new(Notify::new()),
         tracker: None,
         health: state.health,
-        problem: None,
+        problem: state.problem,
         killing: false,
         stopping: None,
         ended: state.ended,
@@ -142,7 +137,7 @@ struct Runner {
     wake: Arc<Notify>,
     tracker: Option<HealthTracker>,
     health: Option<AllocDeploymentStatus>,
-    /// Why it cannot run at all.
+    /// Why it cannot run at all, or ended for another reason than its tasks.
     problem: Option<String>,
     /// No task is begun any more, except after the end.
     killing: bool,
@@ -152,7 +147,7 @@ struct Runner {
     report: watch::Sender<Report>,
     succession: watch::Sender<Succession>,
     /// Tasks that take over sockets and have not said how it went.
-    successions: Vec<(String, oneshot::Receiver<Result<(), String>>)>,
+    successions: Vec<succession::Waiting>,
     written: AllocState,
     /// Dead tasks that the keeper has forgotten.
     released: BTreeSet<String>,
@@ -174,6 +169,11 @@ impl Runner {
         for name in self.past.keys().cloned().collect::<Vec<_>>() {
             self.begin(&name);
         }
+        if let Some(problem) = self.problem.clone().filter(|_| !self.ended) {
+            // An earlier agent had given it up.
+            self.stop(&problem);
+            self.killing = true;
+        }
         let mut service_changes = self.shared.services.changes();
         loop {
             service_changes.borrow_and_update();
@@ -188,10 +188,8 @@ impl Runner {
                 () = self.wake.notified() => continue,
                 _ = service_changes.changed(), if self.tracker.is_some() => continue,
                 () = tokio::time::sleep_until(look_at) => continue,
-                (task, outcome) = next_succession(&mut self.successions) => {
-                    if !self.succeeded(&task, outcome, &mut inbox).await {
-                        return;
-                    }
+                (task, outcome) = succession::next(&mut self.successions) => {
+                    self.succeeded(&task, outcome).await;
                     continue;
                 }
             };
@@ -205,122 +203,6 @@ impl Runner {
             }
             self.command(command).await;
         }
-    }
-
-    async fn command(&mut self, command: AllocCommand) {
-        match command {
-            AllocCommand::Update(alloc) => self.update(*alloc).await,
-            AllocCommand::Stop { reason } => self.stop(&reason),
-            AllocCommand::Restart { task, done } => {
-                let result = self.each(task.as_deref(), |_| Command::Restart {
-                    reason: "User requested task to restart".to_owned(),
-                });
-                let _ = done.send(result.await);
-            }
-            AllocCommand::Signal { task, signal, done } => {
-                if task::driver::signal(&signal).is_none() {
-                    let _ = done.send(Err(format!("unknown signal {signal:?}")));
-                    return;
-                }
-                let result = self.each(task.as_deref(), |_| Command::Signal {
-                    signal: signal.clone(),
-                    reason: "User requested".to_owned(),
-                    done: None,
-                });
-                let _ = done.send(result.await);
-            }
-            AllocCommand::Destroy => {}
-        }
-    }
-
-    /// Sends a command to one task, or to all that run.
-    async fn each(&self, task: Option<&str>, command: impl Fn(&str) -> Command) -> Result<(), String> {
-        let chosen: Vec<&String> = match task {
-            Some(name) if self.group.task(name).is_none() => return Err(format!("task {name:?} not found")),
-            Some(name) => self.tasks.keys().filter(|key| *key == name).collect(),
-            None => self.tasks.keys().collect(),
-        };
-        let mut sent = 0;
-        for name in chosen {
-            let Some(handle) = self.tasks.get(name) else { continue };
-            if handle.snapshot.borrow().state.state == TaskRunState::Running {
-                handle.send(command(name)).await;
-                sent += 1;
-            }
-        }
-        if sent == 0 { Err("Task not running".to_owned()) } else { Ok(()) }
-    }
-
-    async fn update(&mut self, alloc: Allocation) {
-        let Some(job) = alloc.job.clone().or_else(|| Some(self.job.clone())) else { return };
-        let Some(group) = job.group(&alloc.task_group).cloned() else { return };
-        let other_deployment = alloc.deployment_id != self.alloc.deployment_id;
-        let changed = *self.job != *job || other_deployment || alloc.is_canary() != self.alloc.is_canary();
-        self.alloc = Arc::new(Allocation { job: Some(job.clone()), ..alloc });
-        self.job = job;
-        self.group = group;
-        if other_deployment {
-            self.health = None;
-            self.tracker = None;
-        }
-        if changed && !self.killing {
-            for (name, handle) in &self.tasks {
-                if let Some(setup) = self.setup(name) {
-                    handle.send(Command::Update(Box::new(setup))).await;
-                }
-            }
-            self.group_services = false;
-        }
-        if self.alloc.server_terminal() {
-            self.stop("");
-        }
-    }
-
-    fn setup(&self, task: &str) -> Option<Setup> {
-        Some(Setup {
-            alloc: self.alloc.clone(),
-            job: self.job.clone(),
-            group: self.group.clone(),
-            task: self.group.task(task)?.clone(),
-        })
-    }
-
-    /// A replacement on the same node waits until the old one is gone, unless it takes over beside it.
-    async fn wait_for_previous(&mut self, inbox: &mut mpsc::Receiver<AllocCommand>) -> bool {
-        let previous = self.alloc.previous_allocation.clone();
-        if previous.is_empty() || previous == self.alloc.succeeds || !self.past.is_empty() {
-            return true;
-        }
-        self.wait_ended(&previous, inbox).await
-    }
-
-    /// False when the agent ends meanwhile.
-    async fn wait_ended(&mut self, other: &str, inbox: &mut mpsc::Receiver<AllocCommand>) -> bool {
-        let Some(handle) = self.shared.alloc(other) else { return true };
-        let mut report = handle.report.clone();
-        loop {
-            let command = tokio::select! {
-                _ = report.wait_for(|report| report.ended) => return true,
-                command = inbox.recv() => command,
-            };
-            match command {
-                None => return false,
-                Some(AllocCommand::Destroy) => self.stop("Allocation was removed by the server"),
-                Some(command) => self.command(command).await,
-            }
-            if self.killing {
-                return true;
-            }
-        }
-    }
-
-    /// The old one is here, runs, and has stored its sockets.
-    fn worth_succeeding(&self) -> bool {
-        let past = self.past.values().any(|snapshot| snapshot.incarnation > 0);
-        !self.ended
-            && !past
-            && !self.alloc.succeeds.is_empty()
-            && self.shared.alloc(&self.alloc.succeeds).is_some_and(|old| old.report.borrow().alloc.handover)
     }
 
     /// Begins a task, or takes it up again.
@@ -345,68 +227,6 @@ impl Runner {
         self.tasks.insert(name.to_owned(), handle);
     }
 
-    fn inherit(&mut self, name: &str) -> Option<(String, task::Succession)> {
-        if *self.succession.borrow() != Succession::Trying {
-            return None;
-        }
-        let key = task::key(&self.alloc.succeeds, name);
-        let stored = self.shared.keeper.watch(&key).borrow().as_ref().is_some_and(|info| !info.stored.is_empty());
-        if !stored {
-            return None;
-        }
-        let (tell, told) = oneshot::channel();
-        self.successions.push((name.to_owned(), told));
-        Some((key, tell))
-    }
-
-    /// A task has taken over, or could not: then once the old way, stop first.
-    async fn succeeded(
-        &mut self,
-        task: &str,
-        outcome: Result<(), String>,
-        inbox: &mut mpsc::Receiver<AllocCommand>,
-    ) -> bool {
-        match outcome {
-            Ok(()) => {
-                if self.successions.is_empty() {
-                    self.succession.send_replace(Succession::Settled);
-                }
-            }
-            Err(_) if self.killing => drop(self.succession.send_replace(Succession::Settled)),
-            Err(reason) => {
-                self.successions.clear();
-                let text = format!(
-                    "Task {task:?} could not take over beside the old one ({reason}): the old one is stopped first"
-                );
-                tracing::warn!(alloc = %self.alloc.id, "{text}");
-                let old = self.alloc.succeeds.clone();
-                for handle in self.tasks.values() {
-                    handle.send(Command::Kill { reason: None }).await;
-                }
-                for handle in self.tasks.values() {
-                    handle.dead().await;
-                }
-                self.succession.send_replace(Succession::Settled);
-                if let Some(old) = self.shared.alloc(&old) {
-                    let reason = "stopped first: its successor cannot take over beside it".to_owned();
-                    let _ = old.commands.send(AllocCommand::Stop { reason }).await;
-                }
-                if !self.wait_ended(&old, inbox).await {
-                    return false;
-                }
-                self.released.clear();
-                for (name, handle) in std::mem::take(&mut self.tasks) {
-                    let mut snapshot = handle.snapshot.borrow().clone();
-                    snapshot.state.state = TaskRunState::Pending;
-                    snapshot.state.failed = false;
-                    events::push(&mut snapshot.state, events::new(event::HOOK_MESSAGE, text.clone()));
-                    self.past.insert(name, snapshot);
-                }
-            }
-        }
-        true
-    }
-
     /// Begins what is next, ends what must not go on.
     async fn advance(&mut self) {
         // A task that died while taking over may be begun again: what it tells is heard first.
@@ -422,16 +242,16 @@ impl Runner {
         if self.stopping.is_some() && !self.successor_tries() {
             self.killing = true;
         }
-        if *self.succession.borrow() == Succession::Trying && self.killing {
-            self.succession.send_replace(Succession::Settled);
+        if self.is_trying() && self.killing {
+            self.settle();
         }
         let plan = lifecycle::plan(&self.group, &self.snapshots(), self.killing);
         for name in &plan.begin {
             self.begin(name);
         }
-        if *self.succession.borrow() == Succession::Trying && self.successions.is_empty() && !plan.begin.is_empty() {
+        if self.is_trying() && self.successions.is_empty() && !plan.begin.is_empty() {
             // Nothing was there to take over after all.
-            self.succession.send_replace(Succession::Settled);
+            self.settle();
         }
         if let Some((kind, text)) = plan.end_all.clone() {
             self.killing = true;
@@ -450,7 +270,7 @@ impl Runner {
         if plan.ended {
             self.shared.services.remove(&self.group_scope()).await;
             self.ended = true;
-            self.succession.send_replace(Succession::Settled);
+            self.settle();
         }
     }
 
@@ -458,92 +278,6 @@ impl Runner {
         if let Some(handle) = self.tasks.get(name) {
             handle.send(Command::Kill { reason }).await;
         }
-    }
-
-    fn group_scope(&self) -> String {
-        task::key(&self.alloc.id, "")
-    }
-
-    async fn register_group(&self) {
-        if self.group.services.is_empty() {
-            return;
-        }
-        let mains = self.group.tasks.iter().filter(|task| Role::of(task) == Role::Main);
-        let Some(first) = mains.clone().next() else { return };
-        let dir = self.dir.task(&first.name);
-        let env = task::env::TaskEnv::new(&self.shared.config, &self.alloc, &self.job, &self.group, first, &dir);
-        let mut wanted = Vec::new();
-        for one in &self.group.services {
-            let named = if one.task_name.is_empty() { &first.name } else { &one.task_name };
-            let Some(handle) = self.tasks.get(named) else { continue };
-            let owner = service::Owner {
-                alloc: &self.alloc,
-                group: &self.group,
-                task: None,
-                env: &env,
-                node: &self.shared.config.node,
-                dir: &dir.root,
-                restart: handle.commands.downgrade(),
-            };
-            match service::registrations(&owner, std::slice::from_ref(one)) {
-                Ok(more) => wanted.extend(more),
-                Err(reason) => {
-                    self.kill(named, Some(events::failure(event::SETUP_FAILURE, reason))).await;
-                    return;
-                }
-            }
-        }
-        self.shared.services.set(self.group_scope(), wanted);
-    }
-
-    /// Looks at tasks and checks; when to look again.
-    async fn judge_health(&mut self) -> Instant {
-        let later = Instant::now() + LOOK_AGAIN;
-        let tracked = match self.job.job_type {
-            JobType::Service => true,
-            JobType::System => !self.alloc.deployment_id.is_empty(),
-            JobType::Batch | JobType::Sysbatch => false,
-        };
-        if !tracked || self.killing || self.health.as_ref().is_some_and(|health| health.healthy.is_some()) {
-            self.tracker = None;
-            return later;
-        }
-        let now = events::now();
-        let params = HealthParams::of(&self.alloc, &self.group);
-        let states = self.snapshots().into_iter().map(|(name, snapshot)| (name, snapshot.state)).collect();
-        let good = self.shared.services.good(&self.scopes_with_checks());
-        let tracker = self.tracker.get_or_insert_with(|| HealthTracker::new(params, now));
-        let healthy = match tracker.observe(&self.group, &states, good, now) {
-            Verdict::Waiting { until, .. } => {
-                return (Instant::now() + until.since(now).to_std()).min(later);
-            }
-            Verdict::Healthy => true,
-            Verdict::Unhealthy { reason } => {
-                for handle in self.tasks.values() {
-                    handle.send(Command::Note(events::new(event::ALLOC_UNHEALTHY, reason.clone()))).await;
-                }
-                false
-            }
-        };
-        self.tracker = None;
-        self.health = Some(AllocDeploymentStatus {
-            healthy: Some(healthy),
-            timestamp: now,
-            canary: self.alloc.is_canary(),
-            modify_index: 0,
-        });
-        later
-    }
-
-    fn scopes_with_checks(&self) -> Vec<String> {
-        let has =
-            |services: &[baton_model::service::Service]| services.iter().any(|service| !service.checks.is_empty());
-        let tasks = self.group.tasks.iter().filter(|task| has(&task.services));
-        let mut scopes: Vec<String> = tasks.map(|task| task::key(&self.alloc.id, &task.name)).collect();
-        if has(&self.group.services) {
-            scopes.push(self.group_scope());
-        }
-        scopes
     }
 
     fn snapshots(&self) -> BTreeMap<String, Snapshot> {
@@ -564,17 +298,4 @@ impl Runner {
         }
         self.shared.forget_alloc(&id);
     }
-}
-
-/// The next task that says how its succession went; pending while there is none.
-async fn next_succession(
-    waiting: &mut Vec<(String, oneshot::Receiver<Result<(), String>>)>,
-) -> (String, Result<(), String>) {
-    if waiting.is_empty() {
-        return std::future::pending().await;
-    }
-    let told = waiting.iter_mut().map(|(_, told)| told);
-    let (outcome, at, _) = futures::future::select_all(told).await;
-    let (task, _) = waiting.remove(at);
-    (task, outcome.unwrap_or_else(|_| Err("it ended".to_owned())))
 }

@@ -16,6 +16,7 @@ impl Runner {
             tasks: self.snapshots(),
             health: self.health.clone(),
             ended: self.ended,
+            problem: self.problem.clone(),
         };
         if state != self.written {
             let path = state::path(&self.shared.config.dir, &self.alloc.id);
@@ -62,8 +63,8 @@ impl Runner {
             task_states.insert(task.name.clone(), state);
         }
         let (client_status, client_description) = match &self.problem {
-            Some(problem) => (AllocClientStatus::Failed, problem.clone()),
-            None => self.client_status(&task_states),
+            Some(problem) if self.ended => (AllocClientStatus::Failed, problem.clone()),
+            _ => self.client_status(&task_states),
         };
         let mains = || {
             let tasks = self.group.tasks.iter().filter(|task| Role::of(task) == Role::Main);

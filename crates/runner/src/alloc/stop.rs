@@ -12,8 +12,9 @@ use crate::client::Shared;
 use crate::service;
 use crate::task::{self, Command, Snapshot, events};
 
-/// How long a stop waits for the successor to take over; beyond its own limits something is broken.
-const SUCCESSOR_LIMIT: Duration = Duration::from_secs(60);
+/// How long a stop waits for the successor to take over: longer than any look at it. Should the successor still stand by then,
+/// the keeper makes it accept when this one ends.
+const SUCCESSOR_LIMIT: Duration = Duration::from_secs(10 * 60);
 
 struct Stop {
     shared: Arc<Shared>,
@@ -93,9 +94,10 @@ impl Stop {
             let settled = succession.wait_for(|state| *state == Succession::Settled);
             let _ = tokio::time::timeout(SUCCESSOR_LIMIT, settled).await;
         }
-        // A successor listens at the same address: there is nothing to keep away from it.
-        let draining = successor.is_none() && self.shared.services.drain(&self.scopes).await;
-        let mut delay = self.delay.min(service::DRAIN_LIMIT);
+        // A successor listens at the same address: there is nothing to keep away from it. One that failed does not.
+        let serves = self.shared.successor(&self.alloc_id).is_some();
+        let draining = !serves && self.shared.services.drain(&self.scopes).await;
+        let delay = self.delay.min(service::DRAIN_LIMIT);
         if !delay.is_zero() {
             let text = format!("Waiting for shutdown_delay of {delay:?} before killing the task.");
             for target in self.rows.iter().flatten() {
@@ -103,10 +105,10 @@ impl Stop {
                     target.commands.send(Command::Note(events::new("Waiting for shutdown delay", text.clone()))).await;
             }
         }
-        if draining {
-            delay = delay.max(service::DRAIN_SETTLE);
+        match delay {
+            Duration::ZERO if draining => self.shared.services.quiet(&self.scopes).await,
+            delay => tokio::time::sleep(delay).await,
         }
-        tokio::time::sleep(delay).await;
         for scope in &self.scopes {
             self.shared.services.remove(scope).await;
         }

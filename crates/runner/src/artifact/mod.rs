@@ -20,6 +20,7 @@ use source::{Place, Source};
 use unpack::Archive;
 
 use crate::link::with_causes;
+use crate::rooted::Rooted;
 
 /// The largest artifact that is fetched.
 pub const FETCH_BYTES_MAX: u64 = 100 << 30;
@@ -86,7 +87,8 @@ pub async fn fetch(artifact: &Artifact, task_dir: &Path) -> Result<(), ArtifactE
     }
     // Hashing and unpacking are CPU and disk work, kept off the runtime's threads.
     let mode = artifact.getter_mode.clone();
-    let work = move || place(&source, &mode, download, &destination);
+    let task_dir = task_dir.to_owned();
+    let work = move || place(&source, &mode, download, &task_dir, &destination);
     let joined = tokio::task::spawn_blocking(work).await;
     joined.unwrap_or_else(|error| {
         Err(ArtifactError::Unpack { url: artifact.getter_source.clone(), reason: error.to_string() })
@@ -98,23 +100,29 @@ fn place(
     source: &Source,
     mode: &str,
     download: tempfile::NamedTempFile,
+    task_dir: &Path,
     destination: &Path,
 ) -> Result<(), ArtifactError> {
     if let Some(expected) = &source.checksum {
         expected.verify(download.path(), &source.shown)?;
     }
     let write = |error| ArtifactError::Write { path: destination.display().to_string(), error };
+    // Made below the task's directory, whatever links an earlier artifact or another task has put there.
+    let make = |dir: &Path| {
+        let inside = dir.strip_prefix(task_dir).unwrap_or(Path::new(""));
+        Rooted::open(task_dir).and_then(|tree| tree.dir(inside, true)).map(drop).map_err(write)
+    };
     if let Some(archive) = source.archive {
         let unpack = |to: &Path| {
             unpack::unpack(archive, download.path(), to, &source.file_name)
                 .map_err(|reason| ArtifactError::Unpack { url: source.shown.clone(), reason })
         };
         if mode != "file" {
-            fs::create_dir_all(destination).map_err(write)?;
+            make(destination)?;
             return unpack(destination);
         }
         let parent = destination.parent().unwrap_or(destination);
-        fs::create_dir_all(parent).map_err(write)?;
+        make(parent)?;
         let inside = tempfile::tempdir_in(parent).map_err(write)?;
         unpack(inside.path())?;
         let only = only_file(inside.path()).ok_or_else(|| ArtifactError::Unpack {
@@ -128,7 +136,7 @@ fn place(
         return Err(ArtifactError::Unsupported { source_text: source.shown.clone(), reason });
     }
     let file = if mode == "file" { destination.to_owned() } else { destination.join(&source.file_name) };
-    fs::create_dir_all(file.parent().unwrap_or(destination)).map_err(write)?;
+    make(file.parent().unwrap_or(destination))?;
     set_mode(download.path(), 0o644).map_err(write)?;
     download.persist(&file).map(drop).map_err(|error| write(error.error))
 }

@@ -58,6 +58,7 @@ async fn refuses_paths_and_links_that_climb_out() {
         &[("/etc/evil", "x")],
         &[("link", "->/etc"), ("link/evil", "x")],
         &[("link", "->../.."), ("link/evil", "x")],
+        &[("x", "->."), ("y", "->x/.."), ("z", "->y/..")],
     ] {
         let archive = dir.path().join("evil.tgz");
         tar_gz(&archive, entries);
@@ -69,6 +70,22 @@ async fn refuses_paths_and_links_that_climb_out() {
     let mut climbing = artifact(&dir.path().join("evil.tgz"), "any", &[]);
     climbing.relative_dest = "local/../../x".to_owned();
     assert!(matches!(fetch(&climbing, &dir.path().join("task")).await, Err(ArtifactError::Escapes(_))));
+}
+
+#[tokio::test]
+async fn a_destination_behind_a_link_that_leads_out_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, task) = (dir.path().join("data"), dir.path().join("task"));
+    fs::write(&file, "hello").unwrap();
+    fs::create_dir_all(task.join("local")).unwrap();
+    std::os::unix::fs::symlink(dir.path(), task.join("local/out")).unwrap();
+    for (mode, relative) in [("any", "local/out"), ("file", "local/out/made"), ("any", "local/out/made/deep")] {
+        let mut wanted = artifact(&file, mode, &[("filename", "made")]);
+        wanted.relative_dest = relative.to_owned();
+        let error = fetch(&wanted, &task).await.unwrap_err();
+        assert!(error.to_string().contains("leads out"), "{error}");
+    }
+    assert!(!dir.path().join("made").exists());
 }
 
 #[tokio::test]

@@ -68,6 +68,9 @@ fn untar(reader: impl Read, to: &Path) -> Result<(), String> {
                 let link = entry.link_name().map_err(|error| error.to_string())?.ok_or("a link without target")?;
                 let parent = path.parent().unwrap_or(Path::new(""));
                 inside(to, &parent.join(&link)).map_err(|_| format!("the link {} points outside", path.display()))?;
+                if climbs_after_descent(&link) {
+                    return Err(format!("the link {} climbs out of what may be a link itself", path.display()));
+                }
                 make_parent(to, &target)?;
                 let _ = fs::remove_file(&target);
                 std::os::unix::fs::symlink(&link, &target).map_err(|error| error.to_string())?;
@@ -114,6 +117,12 @@ fn inside(to: &Path, path: &Path) -> Result<Option<PathBuf>, String> {
         }
     }
     Ok((!parts.is_empty()).then(|| to.join(parts.iter().collect::<PathBuf>())))
+}
+
+/// `a/..` is not where it began when `a` is a link.
+fn climbs_after_descent(link: &Path) -> bool {
+    let mut parts = link.components().skip_while(|part| matches!(part, Component::ParentDir | Component::CurDir));
+    parts.any(|part| part == Component::ParentDir)
 }
 
 fn make_parent(to: &Path, target: &Path) -> Result<(), String> {

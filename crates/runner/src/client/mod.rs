@@ -9,6 +9,7 @@ mod talk;
 use std::collections::{BTreeSet, HashMap};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use baton_model::Allocation;
@@ -30,8 +31,6 @@ pub enum ClientError {
     Path { path: PathBuf, source: std::io::Error },
     #[error("another agent uses {}: stop it first, or use another directory", .0.display())]
     Locked(PathBuf),
-    #[error("cannot prepare for health checks: {0}")]
-    Http(#[from] reqwest::Error),
 }
 
 /// What allocations and tasks of one node share.
@@ -43,6 +42,10 @@ pub(crate) struct Shared {
     allocs: Mutex<HashMap<String, AllocHandle>>,
     /// Allocations whose report is new to the server.
     changed: Mutex<BTreeSet<String>>,
+    /// Allocations whose directories were collected and that the server still lists: they are not begun again.
+    collected: Mutex<BTreeSet<String>>,
+    /// The server has said once what it wants of this node.
+    told: AtomicBool,
     wake: Notify,
 }
 
@@ -62,20 +65,29 @@ impl Client {
                 .map_err(|source| ClientError::Path { path: path.clone(), source })?;
         }
         let lock = lock(&config)?;
-        let services = Services::start(config.catalog.clone(), config.script_checks, config.dir.join("services.json"))?;
+        let services = Services::start(config.catalog.clone(), config.script_checks, config.dir.join("services.json"));
         let shared = Arc::new(Shared {
             keeper: Keeper::connect(config.keeper.clone()),
             hub: Hub::new(config.fetcher.clone()),
             services,
             allocs: Mutex::default(),
             changed: Mutex::default(),
+            collected: Mutex::default(),
+            told: AtomicBool::new(false),
             wake: Notify::new(),
             config,
         });
         let past = state::all(&shared.config.dir)
             .map_err(|source| ClientError::Path { path: shared.config.dir.clone(), source })?;
         shared.keeper.known().await;
-        shared.end_strays(&past).await;
+        // Old ones first: a successor looks at them.
+        let succeeds: HashMap<String, String> =
+            past.iter().map(|state| (state.alloc.id.clone(), state.alloc.succeeds.clone())).collect();
+        let age = |state: &AllocState| {
+            std::iter::successors(succeeds.get(&state.alloc.id), |id| succeeds.get(*id)).take(succeeds.len()).count()
+        };
+        let mut past = past;
+        past.sort_by_key(age);
         for state in past {
             shared.begin(state);
         }
@@ -93,9 +105,9 @@ impl Shared {
         self.lock().iter().map(|(id, handle)| (id.clone(), handle.clone())).collect()
     }
 
-    /// The allocation on this node that takes over from `id`.
+    /// The allocation on this node that takes over from `id`, or has.
     pub(crate) fn successor(&self, id: &str) -> Option<AllocHandle> {
-        self.lock().values().find(|handle| handle.succeeds == id).cloned()
+        self.lock().values().find(|handle| handle.succeeds == id && !handle.report.borrow().ended).cloned()
     }
 
     pub(crate) fn forget_alloc(&self, id: &str) {
@@ -119,13 +131,26 @@ impl Shared {
     /// What the server wants of this node now.
     async fn assign(self: &Arc<Self>, wanted: Vec<Allocation>) {
         let ids: BTreeSet<String> = wanted.iter().map(|alloc| alloc.id.clone()).collect();
+        if !self.told.swap(true, Ordering::Relaxed) {
+            self.end_strays(&ids).await;
+        }
+        let collected = {
+            let mut collected = self.collected.lock().unwrap_or_else(PoisonError::into_inner);
+            collected.retain(|id| ids.contains(id));
+            collected.clone()
+        };
         // Old ones first: a successor looks at them.
         let (known, fresh): (Vec<Allocation>, Vec<Allocation>) =
             wanted.into_iter().partition(|alloc| self.alloc(&alloc.id).is_some());
+        let mut begun = false;
         for alloc in fresh {
-            if !alloc.client_terminal() {
+            if !alloc.client_terminal() && !collected.contains(&alloc.id) {
                 self.begin(AllocState { alloc, ..AllocState::default() });
+                begun = true;
             }
+        }
+        if begun {
+            self.collect_garbage(self.config.gc_max_allocs).await;
         }
         for alloc in known {
             if let Some(handle) = self.alloc(&alloc.id) {
@@ -148,6 +173,8 @@ impl Shared {
         let mut ended: Vec<(i64, AllocHandle)> = self
             .all()
             .into_iter()
+            // What the server has not heard yet is not over.
+            .filter(|(id, _)| !self.is_changed(id))
             .filter(|(_, handle)| handle.report.borrow().ended)
             .map(|(_, handle)| {
                 let finished = handle.report.borrow().alloc.task_states.values().map(|state| state.finished_at.0).max();
@@ -157,14 +184,22 @@ impl Shared {
         ended.sort_by_key(|(finished, _)| *finished);
         let surplus = ended.len().saturating_sub(kept);
         for (_, handle) in ended.into_iter().take(surplus) {
+            let id = handle.report.borrow().alloc.id.clone();
+            self.collected.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
             let _ = handle.commands.send(AllocCommand::Destroy).await;
         }
     }
 
-    /// Tasks that the keeper has and no allocation knows: the agent's state was lost.
-    async fn end_strays(&self, past: &[AllocState]) {
+    fn is_changed(&self, id: &str) -> bool {
+        self.changed.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
+
+    /// Tasks that the keeper has, that no allocation here knows and the server does not want: the agent's state was lost. Those
+    /// that the server wants are taken up when their allocation is begun.
+    async fn end_strays(&self, wanted: &BTreeSet<String>) {
         for key in self.keeper.keys() {
-            let known = key.split_once('/').is_some_and(|(alloc, _)| past.iter().any(|state| state.alloc.id == alloc));
+            let known =
+                key.split_once('/').is_some_and(|(alloc, _)| wanted.contains(alloc) || self.alloc(alloc).is_some());
             if !known {
                 tracing::warn!(task = %key, "a task that no allocation knows is ended");
                 let _ = self.keeper.stop(&key, nix::libc::SIGTERM, self.config.max_kill_timeout).await;

@@ -1,5 +1,6 @@
 //! The loops that talk with the server.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -90,20 +91,19 @@ async fn statuses(shared: Arc<Shared>) {
 
 /// True when the server has everything.
 pub(super) async fn send(shared: &Shared) -> bool {
-    let ids = std::mem::take(&mut *shared.changed.lock().unwrap_or_else(PoisonError::into_inner));
-    let allocs: Vec<Allocation> =
-        ids.iter().filter_map(|id| Some(shared.alloc(id)?.report.borrow().alloc.clone())).collect();
-    if allocs.is_empty() {
-        return true;
+    let changed = || shared.changed.lock().unwrap_or_else(PoisonError::into_inner);
+    let report = |id: &String| Some(shared.alloc(id)?.report.borrow().alloc.clone());
+    let sent: BTreeMap<String, Option<Allocation>> = changed().iter().map(|id| (id.clone(), report(id))).collect();
+    let allocs: Vec<Allocation> = sent.values().flatten().cloned().collect();
+    if !allocs.is_empty()
+        && let Err(error) = shared.config.link.update(&shared.config.node.id, &allocs).await
+    {
+        tracing::debug!(%error, "the server does not take statuses now");
+        return false;
     }
-    match shared.config.link.update(&shared.config.node.id, &allocs).await {
-        Ok(()) => true,
-        Err(error) => {
-            tracing::debug!(%error, "the server does not take statuses now");
-            shared.changed.lock().unwrap_or_else(PoisonError::into_inner).extend(ids);
-            false
-        }
-    }
+    // What moved meanwhile is still to be told.
+    changed().retain(|id| sent.get(id).is_none_or(|sent| *sent != report(id)));
+    true
 }
 
 async fn garbage(shared: Arc<Shared>) {

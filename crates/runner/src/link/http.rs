@@ -1,5 +1,7 @@
-//! The link over the server's HTTP API.
+//! The link over the server's HTTP API. Where several addresses lead to it, the one that answered last is asked first.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use baton_model::{Allocation, Node};
@@ -18,10 +20,12 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The largest answer that is read: a node's allocations with their jobs.
 const ANSWER_BYTES_MAX: usize = 256 << 20;
 
-/// A server at a base URL.
+/// A server at one or several base URLs. Copies share which of them answers.
 #[derive(Clone, Debug)]
 pub struct HttpLink {
-    base: String,
+    bases: Arc<[String]>,
+    /// The one that is asked.
+    at: Arc<AtomicUsize>,
     token: Option<String>,
     http: reqwest::Client,
 }
@@ -29,12 +33,33 @@ pub struct HttpLink {
 impl HttpLink {
     /// `base` is `http://host:port`; the token goes along with every request.
     pub fn new(base: impl Into<String>, token: Option<String>) -> Result<Self, LinkError> {
-        let base = base.into().trim_end_matches('/').to_owned();
-        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().build();
-        let http = http.map_err(|error| LinkError::Unreachable { address: base.clone(), reason: error.to_string() })?;
-        Ok(Self { base, token, http })
+        Self::among([base.into()], token)
     }
 
+    /// Several addresses of one server, in the order they are tried; at least one.
+    pub fn among(bases: impl IntoIterator<Item = String>, token: Option<String>) -> Result<Self, LinkError> {
+        let bases: Arc<[String]> = bases.into_iter().map(|base| base.trim_end_matches('/').to_owned()).collect();
+        let unusable = |reason: String| LinkError::Unreachable { address: bases.join(", "), reason };
+        if bases.is_empty() {
+            return Err(unusable("no address is configured".to_owned()));
+        }
+        let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).no_proxy().build();
+        let http = http.map_err(|error| unusable(error.to_string()))?;
+        Ok(Self { bases, at: Arc::default(), token, http })
+    }
+
+    /// A read that may take `timeout`.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, timeout: Duration) -> Result<T, LinkError> {
+        decode(path, self.send(Method::GET, path, None::<&()>, timeout).await?).await
+    }
+
+    /// A write. It may have happened when the answer is lost.
+    pub async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, LinkError> {
+        let response = self.send(Method::PUT, path, Some(body), ANSWER_TIMEOUT).await?;
+        decode(path, response).await
+    }
+
+    /// Asks the address that answered last; where no connection comes up, the others after it.
     async fn send(
         &self,
         method: Method,
@@ -42,28 +67,35 @@ impl HttpLink {
         body: Option<&impl Serialize>,
         timeout: Duration,
     ) -> Result<Response, LinkError> {
-        let request = format!("{method} {path}");
-        let unreachable =
-            |error: &reqwest::Error| LinkError::Unreachable { address: self.base.clone(), reason: with_causes(error) };
-        let mut builder = self.http.request(method, format!("{}{path}", self.base)).timeout(timeout);
-        if let Some(token) = &self.token {
-            builder = builder.header("X-Nomad-Token", token);
+        let mut tried = 0;
+        loop {
+            let at = self.at.load(Ordering::Relaxed);
+            let base = &self.bases[at % self.bases.len()];
+            let mut builder = self.http.request(method.clone(), format!("{base}{path}")).timeout(timeout);
+            if let Some(token) = &self.token {
+                builder = builder.header("X-Nomad-Token", token);
+            }
+            if let Some(body) = body {
+                builder = builder.json(body);
+            }
+            match builder.send().await {
+                Ok(response) if response.status().is_success() => return Ok(response),
+                Ok(response) => {
+                    let request = format!("{method} {path}");
+                    let status = response.status().as_u16();
+                    let body = response.text().await.unwrap_or_default();
+                    return Err(LinkError::Refused { request, status, body });
+                }
+                Err(error) => {
+                    // Others may have moved on already.
+                    let _ = self.at.compare_exchange(at, at.wrapping_add(1), Ordering::Relaxed, Ordering::Relaxed);
+                    tried += 1;
+                    if !error.is_connect() || tried == self.bases.len() {
+                        return Err(LinkError::Unreachable { address: base.clone(), reason: with_causes(&error) });
+                    }
+                }
+            }
         }
-        if let Some(body) = body {
-            builder = builder.json(body);
-        }
-        let response = builder.send().await.map_err(|error| unreachable(&error))?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        let status = response.status().as_u16();
-        let body = response.text().await.unwrap_or_default();
-        Err(LinkError::Refused { request, status, body })
-    }
-
-    async fn put<T: DeserializeOwned>(&self, path: &str, body: &impl Serialize) -> Result<T, LinkError> {
-        let response = self.send(Method::PUT, path, Some(body), ANSWER_TIMEOUT).await?;
-        decode(path, response).await
     }
 }
 

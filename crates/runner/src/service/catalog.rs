@@ -81,6 +81,9 @@ pub trait Catalog: Send + Sync {
     fn runs_checks(&self) -> bool;
 
     fn reports(&self) -> BoxFuture<'_, Result<Reports, String>>;
+
+    /// Requests that proxies have running at these services, as far as they tell the catalog.
+    fn in_flight<'a>(&'a self, service_ids: &'a [String]) -> BoxFuture<'a, Result<u64, String>>;
 }
 
 /// Baton's catalog, by its node-level endpoints: each (virtual) node has its own entry there.
@@ -202,6 +205,18 @@ impl Catalog for NodeCatalog {
     fn reports(&self) -> BoxFuture<'_, Result<Reports, String>> {
         async { Ok(Reports::new()) }.boxed()
     }
+
+    fn in_flight<'a>(&'a self, service_ids: &'a [String]) -> BoxFuture<'a, Result<u64, String>> {
+        async move {
+            let mut count = 0;
+            for id in service_ids {
+                let told = self.client.drain_counts(id).await.map_err(|error| error.to_string())?;
+                count += told.values().sum::<u64>();
+            }
+            Ok(count)
+        }
+        .boxed()
+    }
 }
 
 /// A real Consul's agent. Several virtual nodes may share it.
@@ -283,6 +298,11 @@ impl Catalog for AgentCatalog {
             Ok(checks.into_values().map(report).collect())
         }
         .boxed()
+    }
+
+    /// Consul has no place for it.
+    fn in_flight<'a>(&'a self, _service_ids: &'a [String]) -> BoxFuture<'a, Result<u64, String>> {
+        async { Ok(0) }.boxed()
     }
 }
 

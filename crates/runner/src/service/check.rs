@@ -1,5 +1,6 @@
 //! Running one check, and what a row of results amounts to.
 
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::Duration;
 
@@ -9,20 +10,65 @@ use tokio::net::TcpStream;
 
 use super::catalog::Report;
 use super::definition::{CheckKind, CheckSpec};
-use super::script::Script;
 use crate::link::with_causes;
+use crate::script::Script;
 
 /// The most of an answer's body or a script's output that is kept, as in Consul.
-pub(super) const OUTPUT_BYTES_MAX: usize = 4096;
+const OUTPUT_BYTES_MAX: usize = 4096;
 /// A check without a timeout.
 const TIMEOUT: Duration = Duration::from_secs(10);
 const USER_AGENT: &str = "Baton Health Check";
 
-/// Runs it once.
-pub(super) async fn run(http: &reqwest::Client, check: &CheckSpec, scripts: bool) -> Report {
-    let timeout = if check.timeout.is_zero() { TIMEOUT } else { check.timeout.to_std() };
-    let outcome = tokio::time::timeout(timeout, attempt(http, &check.kind, scripts)).await;
-    outcome.unwrap_or_else(|_| critical(format!("no answer within {}", Nanos::from_std(timeout))))
+/// One check with what it takes to run it.
+pub(crate) struct Probe {
+    http: reqwest::Client,
+    check: CheckSpec,
+    scripts: bool,
+    streak: Streak,
+}
+
+impl Probe {
+    /// `scripts`: this node runs a job's programs as checks.
+    pub(crate) fn new(mut check: CheckSpec, scripts: bool) -> Result<Self, String> {
+        let mut http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0);
+        if let CheckKind::Http { url, header, tls_skip_verify, tls_server_name, .. } = &mut check.kind {
+            http = http.danger_accept_invalid_certs(*tls_skip_verify);
+            if let Some((named, address)) = under_name(url, tls_server_name)? {
+                // The name is for TLS alone; the request is still for the host of the check.
+                header.entry("Host".to_owned()).or_insert_with(|| vec![host_of(url)]);
+                http = http.resolve(tls_server_name, address);
+                *url = named;
+            }
+        }
+        let http = http.build().map_err(|error| format!("cannot prepare the check: {}", with_causes(&error)))?;
+        Ok(Self { http, check, scripts, streak: Streak::default() })
+    }
+
+    /// Runs it once; the status follows the check's thresholds.
+    pub(crate) async fn run(&mut self) -> Report {
+        let timeout = if self.check.timeout.is_zero() { TIMEOUT } else { self.check.timeout.to_std() };
+        let outcome = tokio::time::timeout(timeout, attempt(&self.http, &self.check.kind, self.scripts)).await;
+        let report = outcome.unwrap_or_else(|_| critical(format!("no answer within {}", Nanos::from_std(timeout))));
+        Report { status: self.streak.take(&self.check, report.status), ..report }
+    }
+}
+
+/// The URL with the name that the certificate must have, and the address that the name stands for.
+fn under_name(url: &str, name: &str) -> Result<Option<(String, SocketAddr)>, String> {
+    let Ok(mut parsed) = reqwest::Url::parse(url) else { return Ok(None) };
+    if name.is_empty() || parsed.scheme() != "https" {
+        return Ok(None);
+    }
+    let bare = parsed.host_str().map(|host| host.trim_matches(['[', ']'])).unwrap_or_default();
+    let ip = bare.parse::<IpAddr>().map_err(|_| format!("tls_server_name needs an address to check, not {bare:?}"))?;
+    let address = SocketAddr::new(ip, parsed.port_or_known_default().unwrap_or(443));
+    parsed.set_host(Some(name)).map_err(|error| format!("tls_server_name {name:?}: {error}"))?;
+    Ok(Some((parsed.into(), address)))
+}
+
+fn host_of(url: &str) -> String {
+    let parsed = reqwest::Url::parse(url).ok();
+    parsed.map(|url| url.authority().rsplit('@').next().unwrap_or_default().to_owned()).unwrap_or_default()
 }
 
 async fn attempt(http: &reqwest::Client, kind: &CheckKind, scripts: bool) -> Report {
@@ -102,14 +148,14 @@ fn cut(mut text: String) -> String {
 
 /// Smooths results by the check's thresholds.
 #[derive(Debug, Default)]
-pub(super) struct Streak {
+struct Streak {
     good: i64,
     bad: i64,
     shown: Option<Status>,
 }
 
 impl Streak {
-    pub(super) fn take(&mut self, check: &CheckSpec, status: Status) -> Status {
+    fn take(&mut self, check: &CheckSpec, status: Status) -> Status {
         let before = self.shown.unwrap_or(Status::Critical);
         let shown = if status == Status::Passing {
             self.bad = 0;

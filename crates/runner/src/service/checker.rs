@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::catalog::Report;
-use super::check::{self, Streak};
+use super::check::Probe;
 use super::definition::{CheckKind, CheckSpec};
 use super::sync::Services;
 use crate::task::Command;
@@ -32,24 +32,21 @@ impl Checker {
         let Some(catalog) = inner.catalog.clone() else { return };
         let native = catalog.runs_checks() && !matches!(self.check.kind, CheckKind::Script { .. });
         let ttl = catalog.runs_checks() && !native;
-        let unverified = matches!(
-            self.check.kind,
-            CheckKind::Http { tls_skip_verify: true, .. } | CheckKind::Grpc { tls_skip_verify: true, .. }
-        );
-        let http = if unverified { &inner.http_unverified } else { &inner.http };
+        let mut probe = Probe::new(self.check.clone(), inner.scripts);
         let interval = if self.check.interval.is_zero() { INTERVAL } else { self.check.interval.to_std() };
         let began = Instant::now();
         let mut next = began;
         let mut judged = began;
-        let mut streak = Streak::default();
         let mut unhealthy = 0;
         loop {
             let report = if native {
                 let reports = catalog.reports().await.unwrap_or_default();
                 reports.get(&self.check.id).cloned()
             } else {
-                let report = check::run(http, &self.check, inner.scripts).await;
-                Some(Report { status: streak.take(&self.check, report.status), ..report })
+                Some(match &mut probe {
+                    Ok(probe) => probe.run().await,
+                    Err(reason) => Report { status: Status::Critical, output: reason.clone() },
+                })
             };
             if let Some(report) = report {
                 if let Some(rule) = &self.check.restart

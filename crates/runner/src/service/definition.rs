@@ -81,6 +81,46 @@ pub struct CheckSpec {
     pub restart: Option<CheckRestart>,
 }
 
+impl CheckSpec {
+    /// The same check at the private twin of its port, if there is one. `None` for a script, which goes where it wants.
+    pub(crate) fn at(&self, private: &[(u16, SocketAddr)]) -> Option<Self> {
+        let twin = |port: Option<u16>| private.iter().find(|(shared, _)| Some(*shared) == port).map(|(_, twin)| *twin);
+        let mut check = self.clone();
+        match &mut check.kind {
+            CheckKind::Script { .. } => return None,
+            CheckKind::Tcp { address } | CheckKind::Grpc { address, .. } => {
+                if let Some(twin) = twin(address.rsplit(':').next().and_then(|port| port.parse().ok())) {
+                    *address = twin.to_string();
+                }
+            }
+            CheckKind::Http { url, header, .. } => {
+                if let Ok(mut parsed) = reqwest::Url::parse(url)
+                    && let Some(twin) = twin(parsed.port_or_known_default())
+                {
+                    let host = parsed.authority().rsplit('@').next().unwrap_or_default().to_owned();
+                    if !header.keys().any(|name| name.eq_ignore_ascii_case("host")) {
+                        header.insert("Host".to_owned(), vec![host]);
+                    }
+                    // An address and a port fit every HTTP URL.
+                    let _ = parsed.set_ip_host(twin.ip());
+                    let _ = parsed.set_port(Some(twin.port()));
+                    *url = parsed.into();
+                }
+            }
+        }
+        Some(check)
+    }
+
+    /// What it looks at.
+    pub(crate) fn target(&self) -> &str {
+        match &self.kind {
+            CheckKind::Http { url, .. } => url,
+            CheckKind::Tcp { address } | CheckKind::Grpc { address, .. } => address,
+            CheckKind::Script { command, .. } => command,
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum CheckKind {
     Http {
@@ -292,6 +332,34 @@ mod tests {
     use baton_model::resources::{AllocatedPort, AllocatedResources, AllocatedSharedResources};
 
     use super::*;
+
+    #[test]
+    fn a_check_is_moved_to_the_private_twin_of_its_port() {
+        let private = [(8080, "127.0.0.11:40001".parse().unwrap()), (443, "[::1]:40002".parse().unwrap())];
+        let http = |url: &str| CheckSpec {
+            kind: CheckKind::Http {
+                url: url.into(),
+                method: String::new(),
+                header: BTreeMap::new(),
+                body: String::new(),
+                tls_skip_verify: false,
+                tls_server_name: String::new(),
+            },
+            ..CheckSpec::default()
+        };
+        for (from, to, host) in [
+            ("http://127.0.0.11:8080/ping?x=1", "http://127.0.0.11:40001/ping?x=1", Some("127.0.0.11:8080")),
+            ("https://10.0.0.1/", "https://[::1]:40002/", Some("10.0.0.1")),
+            ("http://127.0.0.11:9/", "http://127.0.0.11:9/", None),
+        ] {
+            let moved = http(from).at(&private).unwrap();
+            assert_eq!(moved.target(), to);
+            let CheckKind::Http { header, .. } = moved.kind else { unreachable!("an http check") };
+            assert_eq!(header.get("Host").map(|values| values[0].as_str()), host);
+        }
+        let tcp = CheckSpec { kind: CheckKind::Tcp { address: "127.0.0.11:443".into() }, ..CheckSpec::default() };
+        assert_eq!(tcp.at(&private).unwrap().target(), "[::1]:40002");
+    }
 
     #[test]
     fn ids_and_addresses_are_nomads() {

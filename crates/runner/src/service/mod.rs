@@ -9,7 +9,6 @@ mod check;
 mod checker;
 mod definition;
 mod reconcile;
-mod script;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -19,10 +18,9 @@ use std::time::Duration;
 pub use catalog::{AgentCatalog, Catalog, Known, NodeCatalog, Report, Reports};
 pub use definition::{CheckKind, CheckSpec, Registration, SERVICE_PREFIX};
 
+pub(crate) use check::Probe;
 pub(crate) use definition::{JOB_META, Owner, Wanted, registrations};
 pub(crate) use sync::Services;
 
-/// How long a service marked as draining is left alone at least: proxies that follow the catalog hear of it within this.
-pub(crate) const DRAIN_SETTLE: Duration = Duration::from_millis(250);
-/// How long it is left alone at most.
+/// How long a service marked as draining is left alone at most.
 pub(crate) const DRAIN_LIMIT: Duration = Duration::from_secs(30);

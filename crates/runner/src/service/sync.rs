@@ -13,6 +13,7 @@ use baton_scheduler::health::CheckState;
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 
+use super::DRAIN_LIMIT;
 use super::catalog::{Catalog, Report, Reports};
 use super::checker::Checker;
 use super::definition::{Registration, Wanted};
@@ -20,6 +21,10 @@ use crate::state;
 
 /// How long the end of a task waits for its services to be gone from the catalog.
 const REMOVAL_LIMIT: Duration = Duration::from_secs(2);
+/// How long a service marked as draining is left alone at least: proxies that follow the catalog hear of it within this.
+const DRAIN_SETTLE: Duration = Duration::from_millis(250);
+/// Between two looks at what is in flight.
+const IN_FLIGHT_LOOK: Duration = Duration::from_millis(100);
 
 /// A handle for all allocations of the node.
 #[derive(Clone)]
@@ -29,8 +34,6 @@ pub(crate) struct Services {
 
 pub(super) struct Inner {
     pub(super) catalog: Option<Arc<dyn Catalog>>,
-    pub(super) http: reqwest::Client,
-    pub(super) http_unverified: reqwest::Client,
     pub(super) scripts: bool,
     pub(super) state: Mutex<State>,
     pub(super) wake: Notify,
@@ -70,24 +73,11 @@ impl Drop for Entry {
 }
 
 impl Services {
-    pub(crate) fn start(
-        catalog: Option<Arc<dyn Catalog>>,
-        scripts: bool,
-        owned_path: PathBuf,
-    ) -> Result<Self, reqwest::Error> {
-        let http = |unverified| {
-            reqwest::Client::builder()
-                .no_proxy()
-                .pool_max_idle_per_host(0)
-                .danger_accept_invalid_certs(unverified)
-                .build()
-        };
+    pub(crate) fn start(catalog: Option<Arc<dyn Catalog>>, scripts: bool, owned_path: PathBuf) -> Self {
         let owned: BTreeSet<String> = state::read(&owned_path).unwrap_or_default();
         let state = State { owned: owned.clone(), owned_saved: owned, ..State::default() };
         let inner = Inner {
             catalog,
-            http: http(false)?,
-            http_unverified: http(true)?,
             scripts,
             state: Mutex::new(state),
             wake: Notify::new(),
@@ -100,7 +90,7 @@ impl Services {
             let worker = tokio::spawn(services.clone().work());
             let _ = services.inner.worker.set(worker.abort_handle());
         }
-        Ok(services)
+        services
     }
 
     /// Changes with every result and registration.
@@ -184,6 +174,29 @@ impl Services {
             tracing::warn!(?scopes, "the catalog does not answer; services leave without being drained");
         }
         true
+    }
+
+    /// Waits until drained services have nothing more in flight at any proxy that counts, at the latest [`DRAIN_LIMIT`] from now.
+    pub(crate) async fn quiet(&self, scopes: &[String]) {
+        let Some(catalog) = &self.inner.catalog else { return };
+        let ids: Vec<String> = {
+            let state = self.lock();
+            let entries = scopes.iter().filter_map(|scope| state.scopes.get(scope)).flatten();
+            entries.map(|entry| entry.registration.id.clone()).collect()
+        };
+        let counted = async {
+            tokio::time::sleep(DRAIN_SETTLE).await;
+            // A catalog that does not answer has nothing to tell, nor has one to which nobody reports.
+            while catalog.in_flight(&ids).await.is_ok_and(|count| count > 0) {
+                tokio::time::sleep(IN_FLIGHT_LOOK).await;
+            }
+        };
+        if tokio::time::timeout(DRAIN_LIMIT, counted).await.is_err() {
+            tracing::warn!(
+                ?scopes,
+                "requests are still running after {DRAIN_LIMIT:?}; the task is stopped all the same"
+            );
+        }
     }
 
     /// Takes an owner's services out of the catalog; returns when they are, or after [`REMOVAL_LIMIT`].

@@ -8,6 +8,7 @@ pub mod env;
 pub(crate) mod events;
 mod prepare;
 mod supervise;
+mod takeover;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -24,6 +25,8 @@ use crate::alloc::dir::TaskDir;
 use crate::client::Shared;
 use crate::template;
 use events::now;
+
+pub(crate) use takeover::{Inherit, NotTaken};
 
 /// Commands that wait for a task.
 const COMMANDS_MAX: usize = 64;
@@ -94,24 +97,15 @@ impl Handle {
         // A task that has ended needs no command.
         let _ = self.commands.send(command).await;
     }
-
-    /// Waits until it is dead.
-    pub(crate) async fn dead(&self) {
-        let mut snapshot = self.snapshot.clone();
-        let _ = snapshot.wait_for(|snapshot| snapshot.state.state == TaskRunState::Dead).await;
-    }
 }
 
-/// How a succession went, told once by a task that inherits.
-pub(crate) type Succession = oneshot::Sender<Result<(), String>>;
-
-/// Starts the actor. `inherit_from` is the keeper's key of the task whose sockets it takes over, with whom to tell.
+/// Starts the actor.
 pub(crate) fn spawn(
     shared: Arc<Shared>,
     setup: Setup,
     dir: TaskDir,
     snapshot: Snapshot,
-    inherit: Option<(String, Succession)>,
+    inherit: Option<Inherit>,
 ) -> Handle {
     let (commands, inbox) = mpsc::channel(COMMANDS_MAX);
     let (publish, watch) = watch::channel(snapshot);
@@ -127,6 +121,7 @@ pub(crate) fn spawn(
         templates: None,
         rendered_env: Vec::new(),
         inherit,
+        was_ready: false,
         output_lost: 0,
     };
     tokio::spawn(runner.run(inbox));
@@ -149,7 +144,9 @@ struct Runner {
     own: mpsc::WeakSender<Command>,
     templates: Option<template::Manager>,
     rendered_env: Vec<(String, String)>,
-    inherit: Option<(String, Succession)>,
+    inherit: Option<Inherit>,
+    /// `READY=1` was said while taking over.
+    was_ready: bool,
     output_lost: u64,
 }
 
@@ -271,15 +268,20 @@ impl Runner {
         let mut tracker = self.snapshot().tracker;
         let decision = tracker.next(&policy, job_type, self.one_shot(), exit, now(), rand::random());
         self.change(|snapshot| snapshot.tracker = tracker);
-        if let Some((_, tell)) = self.inherit.take() {
+        if let Some(Inherit { tell, .. }) = self.inherit.take() {
             // A successor that does not come up is not tried again beside the old one.
-            let _ = tell.send(Err("it ended before it was ready".to_owned()));
+            let when = if self.was_ready { "while it was looked at" } else { "before it was ready" };
+            let _ = tell.send(Err(NotTaken { reason: format!("it ended {when}"), unable: !self.was_ready }));
             return Next::Dead { failed: false };
         }
         match decision {
             RestartDecision::Restart { delay, reason } => {
                 let delay = if matches!(exit, TaskExit::RestartRequested) { Nanos::ZERO } else { delay };
                 self.event(events::restarting(delay, &reason));
+                if policy.render_templates {
+                    // Rendered anew before the next start, whatever became of the files.
+                    self.templates = None;
+                }
                 self.change(|snapshot| {
                     snapshot.state.state = TaskRunState::Pending;
                     snapshot.state.restarts += 1;

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use base64::Engine as _;
-use baton_keeper::protocol::{LogSpec, StartSpec};
+use baton_keeper::protocol::{LogSpec, STANDBY_VARIABLE, StartSpec};
 use baton_model::task::{Artifact, TaskRunState, event};
 use baton_scheduler::restart::TaskExit;
 use tokio::sync::mpsc;
 
 use super::env::TaskEnv;
 use super::{Command, Ended, Runner, driver, events, not_running};
-use crate::alloc::dir::below;
+use crate::alloc::dir::{self, below};
 use crate::artifact;
 use crate::keeper::KeeperCallError;
 use crate::template::{self, Progress};
@@ -69,13 +69,11 @@ impl Runner {
         let user = &self.setup.task.user;
         self.dir.build(user).map_err(|error| text(&self.dir.root, error))?;
         let state = self.state_dir();
-        std::fs::create_dir_all(&state).map_err(|error| text(&state, error))?;
-        if let Some(user) = user.split(':').next().filter(|user| !user.is_empty())
-            && nix::unistd::Uid::effective().is_root()
-            && let Ok(Some(user)) = nix::unistd::User::from_name(user)
-        {
-            nix::unistd::chown(&state, Some(user.uid), Some(user.gid)).map_err(|error| text(&state, error.into()))?;
-        }
+        // Certificates may lie there: the task's alone.
+        let made = std::fs::create_dir_all(&state)
+            .and_then(|()| std::fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o700)))
+            .and_then(|()| dir::give(&state, user));
+        made.map_err(|error| text(&state, error))?;
         let payload = self.setup.task.dispatch_payload.as_ref().filter(|payload| !payload.file.is_empty());
         if let (Some(payload), Some(data)) = (payload, &self.setup.job.payload) {
             let path = below(&self.dir.local, &self.dir.local, &payload.file)
@@ -162,6 +160,9 @@ impl Runner {
         });
         let mut vars = env.vars;
         vars.retain(|name, _| !program.denied_env.contains(name));
+        if self.inherit.is_some() {
+            vars.insert(STANDBY_VARIABLE.to_owned(), "1".to_owned());
+        }
         let logs = &self.setup.task.log_config;
         let work_dir = program.work_dir.map(|dir| self.dir.root.join(dir));
         let spec = StartSpec {
@@ -179,7 +180,7 @@ impl Runner {
                 max_bytes: u64::try_from(logs.max_file_size_mb).unwrap_or(1).max(1) << 20,
                 disabled: logs.disabled,
             },
-            inherit_from: self.inherit.as_ref().map(|(from, _)| from.clone()),
+            inherit_from: self.inherit.as_ref().map(|inherit| inherit.from.clone()),
             oom_score_adj: program.oom_score_adj,
             handover_timeout_ms: None,
         };
@@ -197,8 +198,10 @@ impl Runner {
             Err(error) => {
                 let recoverable = matches!(error, KeeperCallError::Silent(_));
                 self.event(events::failure(event::DRIVER_FAILURE, error.to_string()));
+                let text = error.to_string();
+                let hopeless = text.contains("unknown user") || text.contains("needs a keeper that runs as root");
                 // Nomad counts a program that cannot be executed as recoverable: the file may be on its way.
-                Err(if recoverable || !error.to_string().contains("unknown user") { AGAIN } else { FATAL })
+                Err(if recoverable || !hopeless { AGAIN } else { FATAL })
             }
         }
     }

@@ -6,19 +6,24 @@ use baton_keeper::protocol::{Exit, TaskInfo};
 use baton_model::service::Service;
 use baton_model::task::{ChangeScript, TaskEvent, TaskRunState, event};
 use baton_scheduler::restart::TaskExit;
-use tokio::process::Command as Process;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::{Command, Ended, Runner, SUCCESSOR_READY_LIMIT, driver, events};
+use super::env::TaskEnv;
+use super::takeover::{Looking, Takeover};
+use super::{Command, Ended, Inherit, NotTaken, Runner, SUCCESSOR_READY_LIMIT, driver, events};
 use crate::keeper::KeeperCallError;
+use crate::script::Script;
 use crate::service;
 use crate::template::{self, Change};
 
+/// How long after its `kill_timeout` the end of a task is waited for before it is killed again.
+const KILL_GRACE: Duration = Duration::from_secs(10);
 /// Between two tries to stop a task through a keeper that is away.
 const STOP_RETRY: Duration = Duration::from_secs(1);
 
 enum Next {
+    Looked(Result<String, String>),
     Look,
     Command(Option<Command>),
     Change(Change),
@@ -33,15 +38,39 @@ impl Runner {
         }
         let late = Instant::now() + SUCCESSOR_READY_LIMIT;
         let mut registered = false;
+        let mut looking: Option<Looking> = None;
         loop {
             if let Some(exit) = self.look() {
                 return self.ended(exit).await;
             }
-            if !registered {
+            let info = self.known.borrow().clone();
+            if let Some(info) = info.filter(|info| info.ready && looking.is_none()) {
+                let outcome = match self.takeover(&info) {
+                    // Nobody is there to take over from any more.
+                    Takeover::Settled if self.inherit.is_none() && !info.private.is_empty() => self.go_on().await,
+                    Takeover::Settled => Ok(()),
+                    Takeover::Look(future) => {
+                        looking = Some(future);
+                        Ok(())
+                    }
+                    Takeover::Taken => self.take_over("").await,
+                    Takeover::Failed(reason) => Err(reason),
+                };
+                if let Err(reason) = outcome {
+                    return self.not_taken(reason).await;
+                }
+                // What came while it was told to accept counts, too.
+                let info = self.known.borrow_and_update().clone();
+                if let Some(info) = info.filter(|info| info.exit().is_none()) {
+                    self.notice(&info);
+                }
+            }
+            // The catalog hears of a successor when it serves.
+            if !registered && self.inherit.is_none() {
                 registered = true;
                 self.register();
             }
-            let inheriting = self.inherit.is_some();
+            let waiting = self.inherit.is_some() && looking.is_none();
             let next = tokio::select! {
                 changed = self.known.changed() => {
                     if changed.is_err() {
@@ -51,10 +80,21 @@ impl Runner {
                 }
                 command = inbox.recv() => Next::Command(command),
                 Some(change) = next_change(&mut self.templates) => Next::Change(change),
-                () = tokio::time::sleep_until(late), if inheriting => Next::SuccessorLate,
+                () = tokio::time::sleep_until(late), if waiting => Next::SuccessorLate,
+                looked = maybe(&mut looking) => Next::Looked(looked),
             };
             match next {
                 Next::Look => {}
+                Next::Looked(looked) => {
+                    looking = None;
+                    let outcome = match looked {
+                        Ok(proof) => self.take_over(&proof).await,
+                        Err(reason) => Err(NotTaken { reason, unable: false }),
+                    };
+                    if let Err(reason) = outcome {
+                        return self.not_taken(reason).await;
+                    }
+                }
                 Next::Command(None) => return Ended::Abandoned,
                 Next::Command(Some(command)) => {
                     if let Some(ended) = self.command(command).await {
@@ -67,15 +107,21 @@ impl Runner {
                     }
                 }
                 Next::SuccessorLate => {
-                    self.event(events::failure(
-                        event::DRIVER_FAILURE,
-                        format!("the successor was not ready within {SUCCESSOR_READY_LIMIT:?}"),
-                    ));
-                    self.stop(None).await;
-                    return Ended::Killed;
+                    let reason = format!("it was not ready within {SUCCESSOR_READY_LIMIT:?}");
+                    return self.not_taken(NotTaken { reason, unable: true }).await;
                 }
             }
         }
+    }
+
+    /// A successor that has not shown that it can serve ends; the old one goes on.
+    async fn not_taken(&mut self, why: NotTaken) -> Ended {
+        self.event(events::failure(event::DRIVER_FAILURE, format!("not taken over: {}", why.reason)));
+        if let Some(Inherit { tell, .. }) = self.inherit.take() {
+            let _ = tell.send(Err(why));
+        }
+        self.stop(None).await;
+        Ended::Killed
     }
 
     /// Takes the keeper's news in; the exit if there is one of this incarnation.
@@ -94,16 +140,15 @@ impl Runner {
 
     fn notice(&mut self, info: &TaskInfo) {
         let ready = info.ready;
-        let handover = info.ready && !info.stored.is_empty();
+        // In standby it has not taken over itself yet.
+        let handover = info.ready && !info.stored.is_empty() && info.private.is_empty();
         let reload_full = info.reload == "full";
         self.publish.send_if_modified(|snapshot| {
             let news = (snapshot.ready, snapshot.handover, snapshot.reload_full) != (ready, handover, reload_full);
             (snapshot.ready, snapshot.handover, snapshot.reload_full) = (ready, handover, reload_full);
             news
         });
-        if ready && let Some((_, tell)) = self.inherit.take() {
-            let _ = tell.send(Ok(()));
-        }
+        self.was_ready |= ready;
         if info.output_lost > 0 && self.output_lost == 0 {
             let text = "output is being dropped: there is no room for logs";
             self.event(events::new(event::DISK_EXCEEDED, text));
@@ -173,7 +218,7 @@ impl Runner {
         }
         let scope = self.scope();
         if self.shared.services.drain(std::slice::from_ref(&scope)).await {
-            tokio::time::sleep(service::DRAIN_SETTLE).await;
+            self.shared.services.quiet(std::slice::from_ref(&scope)).await;
         }
         self.shared.services.remove(&scope).await;
         let timeout = self.setup.task.kill_timeout.to_std().min(self.shared.config.max_kill_timeout);
@@ -191,10 +236,12 @@ impl Runner {
         let over = |info: &Option<TaskInfo>| {
             info.as_ref().is_none_or(|info| info.incarnation >= incarnation && info.exit().is_some())
         };
-        let exit = match self.known.wait_for(over).await {
-            Ok(info) => info.as_ref().and_then(TaskInfo::exit).cloned(),
-            Err(_) => None,
-        };
+        while tokio::time::timeout(timeout + KILL_GRACE, self.known.wait_for(over)).await.is_err() {
+            // A keeper that died before it could write down what it was to do has forgotten it.
+            let killed = self.shared.keeper.stop(&self.key, nix::libc::SIGKILL, Duration::ZERO).await;
+            tracing::warn!(task = %self.key, ?killed, "the task outlived its kill_timeout; killing it again");
+        }
+        let exit = self.known.borrow().as_ref().and_then(TaskInfo::exit).cloned();
         if let Some(exit) = exit {
             self.event(events::terminated(&exit));
         }
@@ -225,14 +272,14 @@ impl Runner {
 
     async fn script(&mut self, script: &ChangeScript) -> Option<Ended> {
         let env = self.env();
-        let mut process = Process::new(env.replace(&script.command));
-        process.args(script.args.iter().map(|arg| env.replace(arg)));
-        process.env_clear().envs(&env.vars).current_dir(&self.dir.root).kill_on_drop(true);
-        process.stdin(std::process::Stdio::null());
-        let outcome = match tokio::time::timeout(script.timeout.to_std(), process.output()).await {
-            Ok(Ok(output)) if output.status.success() => return None,
-            Ok(Ok(output)) => format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim()),
-            Ok(Err(error)) => error.to_string(),
+        let command = env.replace(&script.command);
+        let args: Vec<String> = script.args.iter().map(|arg| env.replace(arg)).collect();
+        let user = self.setup.task.user.as_str();
+        let run = Script { command: &command, args: &args, env: &env.vars, dir: &self.dir.root, user };
+        let outcome = match tokio::time::timeout(script.timeout.to_std(), run.run()).await {
+            Ok(Ok((status, _))) if status.success() => return None,
+            Ok(Ok((status, said))) => format!("{status}: {}", said.trim()),
+            Ok(Err(reason)) => reason,
             Err(_) => format!("not done within {}", script.timeout),
         };
         let text = format!(
@@ -261,16 +308,26 @@ impl Runner {
 
     /// What the services are to be in the catalog, as the task's own.
     pub(super) fn registrations(&self, services: &[Service]) -> Result<Vec<service::Wanted>, String> {
-        let owner = service::Owner {
+        service::registrations(&self.owner(&self.env()), services)
+    }
+
+    pub(super) fn owner<'a>(&'a self, env: &'a TaskEnv) -> service::Owner<'a> {
+        service::Owner {
             alloc: &self.setup.alloc,
             group: &self.setup.group,
             task: Some(&self.setup.task),
-            env: &self.env(),
+            env,
             node: &self.shared.config.node,
             dir: &self.dir.root,
             restart: self.own.clone(),
-        };
-        service::registrations(&owner, services)
+        }
+    }
+}
+
+async fn maybe(looking: &mut Option<Looking>) -> Result<String, String> {
+    match looking {
+        Some(looking) => looking.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use baton_model::task::{ChangeScript, Template as Wanted};
+use baton_model::Nanos;
+use baton_model::task::{ChangeScript, Template as Wanted, TemplateWait};
 use baton_template::{Delimiters, Dependency, RenderOptions, Template, missing_message, parse_env_file, render};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
 
 use super::file;
 use super::hub::Hub;
@@ -21,6 +23,8 @@ use crate::task::env::TaskEnv;
 const MISSING_NOTICE: Duration = Duration::from_secs(1);
 /// Between two looks at files that templates read.
 const FILE_LOOK: Duration = Duration::from_secs(2);
+/// `wait.max` where only `wait.min` is said, in multiples of it, as in consul-template.
+const WAIT_MAX_FACTOR: u32 = 4;
 /// Changes that wait for the task.
 const CHANGES_MAX: usize = 16;
 
@@ -175,7 +179,7 @@ impl Worker {
             let files = pass.dependencies.iter().any(|dependency| matches!(dependency, Dependency::File { .. }));
             let waiting = !self.ready;
             tokio::select! {
-                _ = hub_changes.changed() => if self.ready { tokio::time::sleep(self.pause()).await },
+                _ = hub_changes.changed() => if self.ready { self.settle(&mut hub_changes).await },
                 changed = self.replaced.changed() => {
                     if changed.is_err() {
                         return;
@@ -321,9 +325,34 @@ impl Worker {
         Ok(vars)
     }
 
-    fn pause(&self) -> Duration {
-        let waits = self.parts.iter().filter_map(|part| part.wanted.wait.as_ref()?.min);
-        waits.map(|wait| wait.to_std()).max().unwrap_or(self.task.wait)
+    /// Waits until what the templates depend on has been still for `wait.min`, at most `wait.max` from the first change.
+    async fn settle(&self, hub_changes: &mut watch::Receiver<u64>) {
+        let waits = || self.parts.iter().filter_map(|part| part.wanted.wait.as_ref());
+        let longest = |pick: fn(&TemplateWait) -> Option<Nanos>| waits().filter_map(pick).map(Nanos::to_std).max();
+        let least = longest(|wait| wait.min).unwrap_or(self.task.wait);
+        let most = longest(|wait| wait.max).unwrap_or(least * WAIT_MAX_FACTOR).max(least);
+        let began = Instant::now();
+        let mut seen = self.versions();
+        let mut still_since = began;
+        loop {
+            let due = (still_since + least).min(began + most);
+            tokio::select! {
+                () = sleep_until(due) => return,
+                _ = hub_changes.changed() => {
+                    let now = self.versions();
+                    if now != seen {
+                        (seen, still_since) = (now, Instant::now());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Of everything that was asked for at the last rendering.
+    fn versions(&self) -> Vec<u64> {
+        let seen = self.parts.iter().filter_map(|part| part.seen.as_ref()).flat_map(BTreeMap::keys);
+        let watched = seen.filter(|what| !matches!(what, Dependency::File { .. }));
+        watched.map(|what| self.claim.hub.get(what, self.claim.id).1).collect()
     }
 
     /// After a failed pass nothing is given up: the data may mend it.

@@ -30,12 +30,10 @@ fn keeper() {
     }
 }
 
-/// Takes its listener from LISTEN_FDS or binds one, stores it, says READY=1 unless SERVER_MUTE, answers with SERVER_NAME.
+/// Takes its listener from LISTEN_FDS or binds one, stores it, says READY=1, answers with SERVER_NAME, and to HTTP with its
+/// health: bad until the file SERVER_HEALED_BY is there. With SERVER_STANDS_BY it knows about standby.
 #[allow(unsafe_code)]
 fn server() {
-    if std::env::var_os("SERVER_FAILS").is_some() {
-        panic!("told to fail");
-    }
     let listener = match std::env::var("LISTEN_FDS") {
         // SAFETY: descriptor 3 is ours by socket activation.
         Ok(_) => TcpListener::from(unsafe { OwnedFd::from_raw_fd(3) }),
@@ -43,7 +41,17 @@ fn server() {
             TcpListener::bind(("127.0.0.1", std::env::var("SERVER_PORT").unwrap().parse::<u16>().unwrap())).unwrap()
         }
     };
-    println!("port {}", listener.local_addr().unwrap().port());
+    let port = listener.local_addr().unwrap().port();
+    println!("port {port}");
+    for (signal, handler) in [
+        (Signal::SIGINT, stop as extern "C" fn(nix::libc::c_int)),
+        (Signal::SIGWINCH, stand_by as extern "C" fn(nix::libc::c_int)),
+        (Signal::SIGCONT, go_on as extern "C" fn(nix::libc::c_int)),
+    ] {
+        let action = SigAction::new(SigHandler::Handler(handler), SaFlags::empty(), SigSet::empty());
+        // SAFETY: the handlers only store to atomics.
+        unsafe { sigaction(signal, &action) }.unwrap();
+    }
     let socket = UnixDatagram::unbound().unwrap();
     socket.connect(std::env::var_os("NOTIFY_SOCKET").unwrap()).unwrap();
     let fds = [listener.as_raw_fd()];
@@ -55,26 +63,64 @@ fn server() {
         None,
     )
     .unwrap();
+    let knows = std::env::var_os("SERVER_STANDS_BY").is_some();
+    let mut private = None;
+    if knows && std::env::var_os("BATON_STANDBY").is_some() {
+        STANDS_BY.store(true, Ordering::SeqCst);
+        let own = TcpListener::bind("127.0.0.1:0").unwrap();
+        own.set_nonblocking(true).unwrap();
+        let text = format!("X-BATON-STANDBY=1\nX-BATON-PRIVATE={port}={}", own.local_addr().unwrap());
+        socket.send(text.as_bytes()).unwrap();
+        private = Some(own);
+    }
     socket.send(b"READY=1").unwrap();
-    let name = std::env::var("SERVER_NAME").unwrap();
-    let action = SigAction::new(SigHandler::Handler(stop), SaFlags::empty(), SigSet::empty());
-    // SAFETY: the handler only stores to an atomic.
-    unsafe { sigaction(Signal::SIGINT, &action) }.unwrap();
     listener.set_nonblocking(true).unwrap();
+    let mut told = STANDS_BY.load(Ordering::SeqCst);
     // Asked to end, it answers what it has accepted and accepts no more.
     while !STOP.load(Ordering::SeqCst) {
-        let mut ready = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+        let stands_by = knows && STANDS_BY.load(Ordering::SeqCst);
+        if knows && std::mem::replace(&mut told, stands_by) != stands_by {
+            private = None;
+            socket.send(format!("X-BATON-STANDBY={}", u8::from(stands_by)).as_bytes()).unwrap();
+        }
+        let place = if stands_by { private.as_ref() } else { Some(&listener) };
+        let mut ready: Vec<PollFd<'_>> =
+            place.iter().map(|place| PollFd::new(place.as_fd(), PollFlags::POLLIN)).collect();
         let _ = poll(&mut ready, PollTimeout::from(20u8));
-        let Ok((mut stream, _)) = listener.accept() else { continue };
+        let Some(Ok((mut stream, _))) = place.map(TcpListener::accept) else { continue };
         stream.set_nonblocking(false).unwrap();
-        let mut byte = [0];
-        while stream.read(&mut byte).is_err_and(|error| error.kind() == std::io::ErrorKind::Interrupted) {}
-        let _ = stream.write_all(name.as_bytes());
+        answer(&mut stream);
     }
 }
 
+fn answer(stream: &mut std::net::TcpStream) {
+    let mut request = [0; 1024];
+    let length = loop {
+        match stream.read(&mut request) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            length => break length.unwrap_or(0),
+        }
+    };
+    let sick = std::env::var_os("SERVER_HEALED_BY").is_some_and(|path| !PathBuf::from(path).exists());
+    let _ = if request[..length].starts_with(b"GET ") {
+        let status = if sick { "500 Internal Server Error" } else { "200 OK" };
+        stream.write_all(format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").as_bytes())
+    } else {
+        stream.write_all(std::env::var("SERVER_NAME").unwrap().as_bytes())
+    };
+}
+
 static STOP: AtomicBool = AtomicBool::new(false);
+static STANDS_BY: AtomicBool = AtomicBool::new(false);
 
 extern "C" fn stop(_signal: nix::libc::c_int) {
     STOP.store(true, Ordering::SeqCst);
+}
+
+extern "C" fn stand_by(_signal: nix::libc::c_int) {
+    STANDS_BY.store(true, Ordering::SeqCst);
+}
+
+extern "C" fn go_on(_signal: nix::libc::c_int) {
+    STANDS_BY.store(false, Ordering::SeqCst);
 }

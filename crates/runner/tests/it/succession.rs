@@ -2,11 +2,15 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 
-use baton_model::AllocClientStatus::{Complete, Running};
-use baton_model::{Allocation, JobType};
+use baton_model::AllocClientStatus::{Complete, Failed, Running};
+use baton_model::job::UpdateStrategy;
+use baton_model::resources::AllocatedPort;
+use baton_model::service::{Service, ServiceCheck};
+use baton_model::{Allocation, JobType, Nanos};
 
-use crate::world::{World, alloc, shell};
+use crate::world::{World, alloc, edit_group, eventually, shell};
 
 fn server(id: &str, port: u16) -> Allocation {
     let mut task = shell("t", "");
@@ -58,25 +62,154 @@ async fn no_connection_is_refused_while_the_successor_takes_over() {
     assert_eq!((state.client_status, state.task_states["t"].restarts), (Running, 0));
 }
 
+/// A successor that knows about standby, with a check.
+fn successor(id: &str, of: &str, port: u16, healed_by: &Path) -> Allocation {
+    let mut new = server(id, port);
+    new.allocated_resources.shared.ports =
+        vec![AllocatedPort { label: "web".into(), value: port.into(), to: 0, host_ip: "127.0.0.1".into() }];
+    new.previous_allocation = of.into();
+    new.succeeds = of.into();
+    let healed_by = healed_by.display().to_string();
+    edit_group(&mut new, |group| {
+        group.update = Some(UpdateStrategy {
+            healthy_deadline: Nanos::millis(1500),
+            min_healthy_time: Nanos::millis(50),
+            health_check: "checks".into(),
+            ..UpdateStrategy::default()
+        });
+        let task = &mut group.tasks[0];
+        task.env.insert("SERVER_STANDS_BY".into(), "1".into());
+        task.env.insert("SERVER_HEALED_BY".into(), healed_by);
+        let check = ServiceCheck {
+            name: "alive".into(),
+            check_type: "http".into(),
+            path: "/".into(),
+            interval: Nanos::millis(50),
+            timeout: Nanos::secs(1),
+            ..ServiceCheck::default()
+        };
+        task.services =
+            vec![Service { name: "web".into(), port_label: "web".into(), checks: vec![check], ..Service::default() }];
+    });
+    new
+}
+
+/// The answers to so many questions.
+async fn answers(port: u16, count: usize) -> Vec<String> {
+    tokio::task::spawn_blocking(move || (0..count).map(|_| ask(port)).collect()).await.unwrap()
+}
+
+fn event_text(alloc: &Allocation) -> String {
+    format!("{:?}", alloc.task_states["t"].events)
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_successor_that_fails_is_tried_again_after_the_old_one_was_stopped() {
+async fn a_successor_is_looked_at_alone_and_then_serves_alone() {
     let world = World::new().await;
     let port = old(&world).await;
-    // A program that cannot take over: it exits when given sockets, and binds its own when not.
+    let healed = world.dir.path().join("healed");
+    let mut new = successor("new", "old", port, &healed);
+    edit_group(&mut new, |group| group.update.as_mut().unwrap().healthy_deadline = Nanos::secs(60));
+    world.server.want(new);
+    world.server.until_status("new", Running).await;
+    // While its check fails it gets nothing; nobody is told that it is there.
+    assert_eq!(answers(port, 30).await, vec!["old"; 30]);
+    assert!(!world.server.reported("new").unwrap().handover);
+    assert!(world.catalog.services.borrow().is_empty());
+    std::fs::write(&healed, "").unwrap();
+    let state = world.server.until("new", "it can hand over in turn", |alloc| alloc.handover).await;
+    assert!(event_text(&state).contains("in place of old; proven alone by"), "{state:#?}");
+    // The old one still runs, and stands by.
+    eventually("only the new one answers", || async { answers(port, 20).await == vec!["new"; 20] }).await;
+    world.catalog.until("its service is there", |all| all.len() == 1).await;
+    world.server.stop("old");
+    world.server.until_status("old", Complete).await;
+    assert_eq!(answers(port, 5).await, vec!["new"; 5]);
+    // And in turn.
+    world.server.want(successor("third", "new", port, &healed));
+    world.server.until("third", "it can hand over in turn", |alloc| alloc.handover).await;
+    // It dies without its agent's doing: whom it had put aside accepts again until it is back.
+    world.server.stop("third");
+    let mut seen = Vec::new();
+    while world.server.reported("third").unwrap().client_status == Running {
+        seen.extend(answers(port, 5).await);
+    }
+    assert!(seen.iter().all(|name| name == "new" || name == "third"), "{seen:?}");
+    assert_eq!(answers(port, 20).await, vec!["new"; 20]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bad_successor_leaves_the_old_one_serving() {
+    let world = World::new().await;
+    let port = old(&world).await;
+    let never = world.dir.path().join("never");
+    world.server.want(successor("sick", "old", port, &never));
+    let mut exits = successor("exits", "old", port, &never);
+    edit_group(&mut exits, |group| drop(group.tasks[0].env.insert("BATON_TEST_ROLE".into(), "none".into())));
+    for (id, why) in [("sick", "check \\\"alive\\\" did not pass"), ("exits", "before it was ready")] {
+        if id == "exits" {
+            world.server.want(exits.clone());
+        }
+        let mut seen = Vec::new();
+        while world.server.reported(id).is_none_or(|alloc| alloc.client_status != Failed) {
+            seen.extend(answers(port, 5).await);
+        }
+        assert!(seen.iter().all(|name| name == "old"), "{seen:?}");
+        let state = world.server.reported(id).unwrap();
+        // The same program: its configuration is bad, and the old one is not to be stopped for it.
+        assert!(!state.client_description.starts_with("succession failed"), "{}", state.client_description);
+        assert!(format!("{:?}", state.client_description).contains(why), "{:?}", state.client_description);
+        assert_eq!(state.deployment_status.unwrap().healthy, Some(false));
+        world.server.stop(id);
+    }
+    let old = world.server.reported("old").unwrap();
+    assert_eq!((old.client_status, old.handover, old.task_states["t"].restarts), (Running, true, 0));
+    assert_eq!(answers(port, 20).await, vec!["old"; 20]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_agent_goes_on_with_a_succession() {
+    let mut world = World::new().await;
+    let port = old(&world).await;
+    let healed = world.dir.path().join("healed");
+    let mut new = successor("new", "old", port, &healed);
+    edit_group(&mut new, |group| group.update.as_mut().unwrap().healthy_deadline = Nanos::secs(60));
+    world.server.want(new);
+    world.server.until_status("new", Running).await;
+    world.kill_agent();
+    std::fs::write(&healed, "").unwrap();
+    assert_eq!(answers(port, 10).await, vec!["old"; 10]);
+    world.start().await;
+    world.server.until("new", "it has taken over", |alloc| alloc.handover).await;
+    eventually("only the new one answers", || async { answers(port, 20).await == vec!["new"; 20] }).await;
+    assert_eq!(world.server.reported("new").unwrap().task_states["t"].restarts, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_program_that_cannot_take_over_is_said_to_be_one() {
+    let world = World::new().await;
+    let port = old(&world).await;
+    // It exits when given sockets, and binds its own when not.
     let mut new = server("new", port);
-    crate::world::edit_group(&mut new, |group| {
+    edit_group(&mut new, |group| {
         let task = &mut group.tasks[0];
         let program = task.config["command"].as_str().unwrap().to_owned();
         task.config.insert("command".into(), "/bin/sh".into());
         let script = format!("[ -z \"$LISTEN_FDS\" ] && exec {program} --exact roles::role --nocapture; exit 1");
         task.config.insert("args".into(), serde_json::json!(["-c", script]));
     });
+    let again = Allocation { id: "again".into(), previous_allocation: "old".into(), ..new.clone() };
     new.previous_allocation = "old".into();
     new.succeeds = "old".into();
     world.server.want(new);
-    world.server.until("new", "it serves alone", |alloc| alloc.handover).await;
+    let failed = world.server.until_status("new", Failed).await;
+    assert!(failed.succession_failed() || failed.client_description.starts_with("succession failed"), "{failed:#?}");
+    assert_eq!(ask(port), "old");
+    // What the server makes of it: the old one is stopped first.
+    world.server.stop("new");
+    world.server.stop("old");
+    world.server.want(again);
+    world.server.until("again", "it serves alone", |alloc| alloc.handover).await;
     assert_eq!(world.server.until_status("old", Complete).await.client_status, Complete);
     assert_eq!(ask(port), "new");
-    let events = format!("{:?}", world.server.reported("new").unwrap().task_states["t"].events);
-    assert!(events.contains("the old one is stopped first"), "{events}");
 }

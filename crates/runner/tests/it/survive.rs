@@ -60,9 +60,71 @@ async fn a_killed_keeper_is_started_again_and_the_task_goes_on() {
     let text = world.logs_until("a1", "t", |text| text.ends_with("end\n")).await;
     assert_no_gap(&text);
     assert_eq!(pid_file(&pid_path), Some(pid));
+    if cfg!(target_os = "linux") {
+        let entry = std::path::PathBuf::from(format!("/proc/{keeper}"));
+        eventually("nothing is left of the killed keeper", || async { !entry.exists() }).await;
+    }
     world.server.stop("a1");
     world.server.until_status("a1", Complete).await;
     eventually("the process is gone", || async { baton_net::pid::ProcessId::of(pid).is_err() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_and_damaged_states_of_what_is_wanted_cost_no_process() {
+    let mut world = World::new().await;
+    for id in ["cut", "lost", "stray"] {
+        world.server.want(alloc(id, JobType::Service, vec![shell("t", "echo $$ > pid; exec sleep 600")]));
+        world.server.until_status(id, Running).await;
+    }
+    let pid = |world: &World, id: &str| pid_file(&world.task_dir(id, "t").join("pid"));
+    eventually("all have said their pid", || async {
+        ["cut", "lost", "stray"].iter().all(|id| pid(&world, id).is_some())
+    })
+    .await;
+    let before = ["cut", "lost", "stray"].map(|id| pid(&world, id).unwrap());
+    world.kill_agent();
+    let states = world.dir.path().join("client/allocs");
+    std::fs::write(states.join("cut.json"), "{\"alloc\": {\"ID\": \"cu").unwrap();
+    std::fs::remove_file(states.join("lost.json")).unwrap();
+    std::fs::remove_file(states.join("stray.json")).unwrap();
+    world.server.forget("stray");
+    world.start().await;
+    eventually("the stray is gone", || async { baton_net::pid::ProcessId::of(before[2]).is_err() }).await;
+    for (at, id) in ["cut", "lost"].into_iter().enumerate() {
+        let state = world.server.until(id, "it is taken up", |alloc| alloc.client_status == Running).await;
+        assert_eq!((pid(&world, id), state.task_states["t"].restarts), (Some(before[at]), 0));
+        assert!(baton_net::pid::ProcessId::of(before[at]).is_ok());
+        world.server.stop(id);
+        world.server.until_status(id, Complete).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_ended_allocations_than_are_kept_lose_their_directories_and_are_not_begun_again() {
+    let mut world = World::without_client();
+    let mut config = world.config();
+    config.gc_max_allocs = 2;
+    world.client = Some(baton_runner::Client::start(config).await.unwrap());
+    let root = world.dir.path().join("alloc");
+    for number in 0..6 {
+        let id = format!("a{number}");
+        world.server.want(alloc(&id, JobType::Batch, vec![shell("t", "echo ran >> ../../count")]));
+        world.server.until_status(&id, Complete).await;
+    }
+    // The next one is what makes room.
+    world.server.want(alloc("last", JobType::Batch, vec![shell("t", "exit 0")]));
+    world.server.until_status("last", Complete).await;
+    eventually("only the newest are there", || async {
+        let names = std::fs::read_dir(&root).unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+        let mut names: Vec<String> = names.filter(|name| name != "count").collect();
+        names.sort();
+        names.len() <= 4 && names.contains(&"last".to_owned()) && !names.contains(&"a0".to_owned())
+    })
+    .await;
+    // The server still lists them all, and says so again and again.
+    world.server.want(alloc("more", JobType::Batch, vec![shell("t", "exit 0")]));
+    world.server.until_status("more", Complete).await;
+    assert_eq!(std::fs::read_to_string(root.join("count")).unwrap(), "ran\n".repeat(6));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

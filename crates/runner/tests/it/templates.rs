@@ -128,6 +128,65 @@ async fn a_bad_template_and_a_wrong_checksum_fail_the_task_and_say_why() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rendering_that_fails_later_leaves_the_file_and_the_task_and_says_why() {
+    let world = World::new().await;
+    world.data.set("k", "{\"n\": 1}");
+    let mut task = shell("t", "trap 'cat local/f' HUP; cat local/f; while :; do sleep 0.02; done");
+    task.templates = vec![template("{{ with key \"k\" | parseJSON }}{{ .n }}{{ end }}\n", "local/f", "signal")];
+    world.server.want(alloc("a1", JobType::Service, vec![task]));
+    world.logs_until("a1", "t", |text| text == "1\n").await;
+    world.data.set("k", "{broken");
+    let failed = |alloc: &baton_model::Allocation| {
+        alloc.task_states["t"].events.iter().any(|event| event.display_message.starts_with("Template failed: "))
+    };
+    let state = world.server.until("a1", "the event says why", failed).await;
+    assert_eq!((state.client_status, state.task_states["t"].restarts), (Running, 0));
+    assert_eq!(std::fs::read_to_string(world.task_dir("a1", "t").join("local/f")).unwrap(), "1\n");
+    world.data.set("k", "{\"n\": 2}");
+    world.logs_until("a1", "t", |text| text == "1\n2\n").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_renders_anew_where_the_job_asks_for_it() {
+    let world = World::new().await;
+    for (id, anew, last) in [("plain", false, "spoilt\n"), ("anew", true, "text\n")] {
+        let mut task =
+            shell("t", "cat local/f; echo spoilt > local/f; [ -e ran ] && exec sleep 600; touch ran; exit 1");
+        task.templates = vec![template("text\n", "local/f", "noop")];
+        let mut wanted = alloc(id, JobType::Service, vec![task]);
+        edit_group(&mut wanted, |group| group.restart_policy.render_templates = anew);
+        world.server.want(wanted);
+        world.logs_until(id, "t", |text| text == format!("text\n{last}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_in_a_row_are_rendered_once_they_are_over_or_have_lasted_too_long() {
+    let world = World::new().await;
+    world.data.set("k", "0");
+    let mut task = shell("t", "trap 'cat local/f' HUP; cat local/f; while :; do sleep 0.01; done");
+    let wait = baton_model::task::TemplateWait { min: Some(Nanos::millis(400)), max: Some(Nanos::millis(1200)) };
+    task.templates = vec![Template { wait: Some(wait), ..template("{{ key \"k\" }}\n", "local/f", "signal") }];
+    world.server.want(alloc("a1", JobType::Service, vec![task]));
+    world.logs_until("a1", "t", |text| text == "0\n").await;
+    for number in 1..=3 {
+        world.data.set("k", &number.to_string());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(world.logs_until("a1", "t", |text| text.lines().count() > 1).await, "0\n3\n");
+    // Never still for as long as it should be: the longest wait decides.
+    let began = std::time::Instant::now();
+    let mut number = 3;
+    while world.logs("a1", "t").await.lines().count() < 3 {
+        number += 1;
+        world.data.set("k", &number.to_string());
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        assert!(began.elapsed() < crate::world::LIMIT);
+    }
+    assert!(began.elapsed() >= std::time::Duration::from_millis(1100), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_script_runs_in_the_tasks_place() {
     let world = World::new().await;
     world.data.set("k", "one");

@@ -226,6 +226,8 @@ pub(crate) struct Shelf {
     pub(crate) services: watch::Sender<Shelved>,
     /// Every status that any check was ever seen in, in order.
     pub(crate) history: Mutex<Vec<String>>,
+    /// What proxies would have running, by service.
+    pub(crate) in_flight: Mutex<BTreeMap<String, u64>>,
 }
 
 impl Shelf {
@@ -305,6 +307,14 @@ impl Catalog for Shelf {
 
     fn reports(&self) -> BoxFuture<'_, Result<Reports, String>> {
         async { Ok(Reports::new()) }.boxed()
+    }
+
+    fn in_flight<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, Result<u64, String>> {
+        async move {
+            let counts = self.in_flight.lock().unwrap();
+            Ok(ids.iter().filter_map(|id| counts.get(id)).sum())
+        }
+        .boxed()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Checks that ask a program of the job.
+//! Programs of a job that are run to their end: checks, and scripts after a change of a template.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,22 +6,25 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::{Pid, Uid, User};
+use nix::unistd::{Pid, Uid};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 
-use super::check::OUTPUT_BYTES_MAX;
+use crate::alloc::dir;
+
+/// The most of either output that is kept, as Consul keeps of a check.
+const OUTPUT_BYTES_MAX: usize = 4096;
 
 /// How long to read on after the script itself ended: a child of it may hold the pipes for ever.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// What to run, and as whom.
-pub(super) struct Script<'a> {
-    pub(super) command: &'a str,
-    pub(super) args: &'a [String],
-    pub(super) env: &'a BTreeMap<String, String>,
-    pub(super) dir: &'a Path,
-    pub(super) user: &'a str,
+pub(crate) struct Script<'a> {
+    pub(crate) command: &'a str,
+    pub(crate) args: &'a [String],
+    pub(crate) env: &'a BTreeMap<String, String>,
+    pub(crate) dir: &'a Path,
+    pub(crate) user: &'a str,
 }
 
 /// Kills the script's whole process group when its leader is done, or the run is dropped because its time is up.
@@ -38,15 +41,14 @@ impl Drop for Group {
 
 impl Script<'_> {
     /// How it ended and the first [`OUTPUT_BYTES_MAX`] bytes of either stream, one after the other.
-    pub(super) async fn run(&self) -> Result<(ExitStatus, String), String> {
+    pub(crate) async fn run(&self) -> Result<(ExitStatus, String), String> {
         let failed = |error: std::io::Error| format!("cannot run {}: {error}", self.command);
         let mut process = Command::new(self.command);
         process.args(self.args).env_clear().envs(self.env).current_dir(self.dir);
         process.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         process.process_group(0).kill_on_drop(true);
         if !self.user.is_empty() && Uid::effective().is_root() {
-            let name = self.user.split(':').next().unwrap_or(self.user);
-            let Ok(Some(user)) = User::from_name(name) else { return Err(format!("unknown user {name:?}")) };
+            let user = dir::user(self.user).map_err(failed)?;
             process.uid(user.uid.as_raw()).gid(user.gid.as_raw());
         }
         let mut child = process.spawn().map_err(failed)?;
