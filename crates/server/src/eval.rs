@@ -185,8 +185,21 @@ fn apply(draft: &mut Draft, plan: Plan) {
         }
         draft.put_alloc(Allocation { create_index: 0, alloc_modify_index: index, ..alloc }, "AllocationCreated");
     }
-    for alloc in plan.in_place.into_iter().chain(plan.annotations) {
+    for alloc in plan.in_place {
         draft.put_alloc(Allocation { alloc_modify_index: index, ..alloc }, "AllocationUpdated");
+    }
+    // Only the bookkeeping: the same plan may have stopped or replaced it.
+    for noted in plan.annotations {
+        let Some(alloc) = draft.alloc(&noted.id).cloned() else { continue };
+        let alloc = Allocation {
+            followup_eval_id: noted.followup_eval_id,
+            client_status: noted.client_status,
+            client_description: noted.client_description,
+            alloc_states: noted.alloc_states,
+            alloc_modify_index: index,
+            ..(*alloc).clone()
+        };
+        draft.put_alloc(alloc, "AllocationUpdated");
     }
     for eval in plan.follow_ups {
         if eval.status == EvalStatus::Blocked {

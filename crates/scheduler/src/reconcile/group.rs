@@ -234,6 +234,11 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
     ) -> Updates<'a> {
         let mut updates = Updates::default();
         for alloc in untainted {
+            // Nobody can tell it anything; it changes when its node is back, or is lost.
+            if alloc.client_status == AllocClientStatus::Unknown {
+                desired.ignore += 1;
+                continue;
+            }
             let change = update::change(alloc, self.job, self.group);
             match change {
                 Change::Destructive(_) => updates.destructive.push(*alloc),

@@ -28,6 +28,6 @@ fn random_histories_end_where_the_jobs_want_it() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
     match number("BATON_SEED") {
         Some(seed) => history(seed),
-        None => (0..number("BATON_HISTORIES").unwrap_or(12)).for_each(history),
+        None => (0..number("BATON_HISTORIES").unwrap_or(6)).for_each(history),
     }
 }
