@@ -154,17 +154,19 @@ pub async fn keep(mut body: Body, limit: usize) -> Result<(Option<Bytes>, Body),
     Ok((Some(bytes.freeze()), Body::Empty))
 }
 
-/// A body that keeps something until it was read or is dropped; one in memory lets go of it at once.
+/// A body that keeps something until its last frame was read or it is dropped; one in memory lets go of it at once.
+///
+/// Let go before the last frame is passed on, so that whoever saw the end finds it let go.
 pub fn holding<T: Unpin + 'static>(body: Body, held: T) -> Body {
     match body {
-        Body::Stream(inner) => Body::stream(Holding { inner, _held: held }),
+        Body::Stream(inner) => Body::stream(Holding { inner, held: Some(held) }),
         other => other,
     }
 }
 
 struct Holding<T> {
     inner: BoxedBody,
-    _held: T,
+    held: Option<T>,
 }
 
 impl<T: Unpin> http_body::Body for Holding<T> {
@@ -172,7 +174,11 @@ impl<T: Unpin> http_body::Body for Holding<T> {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        self.inner.as_mut().poll_frame(cx)
+        let frame = std::task::ready!(self.inner.as_mut().poll_frame(cx));
+        if frame.is_none() || self.inner.is_end_stream() {
+            self.held = None;
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -181,5 +187,42 @@ impl<T: Unpin> http_body::Body for Holding<T> {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::rc::Rc;
+    use std::task::Waker;
+
+    /// One frame, after which the end is known.
+    struct Once(bool);
+
+    impl http_body::Body for Once {
+        type Data = Bytes;
+        type Error = BodyError;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+            let first = !std::mem::replace(&mut self.0, true);
+            Poll::Ready(first.then(|| Ok(Frame::data(Bytes::from_static(b"x")))))
+        }
+
+        fn is_end_stream(&self) -> bool {
+            self.0
+        }
+    }
+
+    #[test]
+    fn what_is_held_is_let_go_with_the_last_frame() {
+        let held = Rc::new(());
+        let mut body = holding(Body::stream(Once(false)), held.clone());
+        assert_eq!(Rc::strong_count(&held), 2);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(matches!(http_body::Body::poll_frame(Pin::new(&mut body), &mut cx), Poll::Ready(Some(Ok(_)))));
+        assert_eq!(Rc::strong_count(&held), 1);
+        let given_up = holding(Body::stream(Once(false)), held.clone());
+        drop(given_up);
+        assert_eq!(Rc::strong_count(&held), 1);
     }
 }
