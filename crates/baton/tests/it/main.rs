@@ -3,6 +3,7 @@
 #![allow(unreachable_pub)] // a test binary: nothing is reachable from outside
 
 mod agent;
+mod backends;
 mod check;
 mod clients;
 mod crash;
