@@ -45,17 +45,14 @@ fn embedded(parsed: &Parsed, text: &str, name: &str) -> Vec<Row> {
                     Kind::Static => proxy::embedded_static(&source),
                     _ => proxy::embedded_dynamic(&source),
                 };
-                let line = content_line(text, start, data);
-                rows.extend(found.into_iter().map(|row| Row {
-                    file: name.to_owned(),
-                    line: if row.line > 0 && line.is_some() {
-                        line.unwrap_or(0) + row.line - 1
-                    } else {
-                        position(text, start)
-                    },
-                    column: if line.is_some() { row.column } else { 0 },
-                    message: format!("{destination}: {}", row.message),
-                    ..row
+                let first = content_line(text, start, data);
+                rows.extend(found.into_iter().map(|row| {
+                    let (line, column) = match first {
+                        Some(first) if row.line > 0 => (first + row.line - 1, row.column),
+                        _ => (position(text, start), 0),
+                    };
+                    let message = format!("{destination}: {}", row.message);
+                    Row { file: name.to_owned(), line, column, message, ..row }
                 }));
             }
         }
