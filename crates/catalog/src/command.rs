@@ -81,6 +81,41 @@ pub enum Command {
     Tick,
 }
 
+impl Command {
+    /// The node whose services and checks this is about, if it is about nothing else: its agent answers for it.
+    pub fn about(&self) -> Option<&str> {
+        match self {
+            Self::RegisterService { node, .. }
+            | Self::RegisterCheck { node, .. }
+            | Self::HeartbeatCheck { node, .. }
+            | Self::ReportCheck { node, .. }
+            | Self::ServiceMaintenance { node, .. }
+            | Self::NodeMaintenance { node, .. } => Some(node),
+            Self::Register(registration) => {
+                let mut checks = registration.check.iter().chain(&registration.checks);
+                let own = checks.all(|check| check.node.is_empty() || check.node == registration.node);
+                (own && registration.skip_node_update).then_some(&registration.node)
+            }
+            Self::Deregister(target) => {
+                (!target.service_id.is_empty() || !target.check_id.is_empty()).then_some(&target.node)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether `newer` makes this result of a check superfluous.
+    pub fn is_replaced_by(&self, newer: &Self) -> bool {
+        let result = |command: &Self| match command {
+            Self::HeartbeatCheck { node, check_id, .. } | Self::ReportCheck { node, check_id, .. } => {
+                Some((node.clone(), check_id.clone()))
+            }
+            _ => None,
+        };
+        std::mem::discriminant(self) == std::mem::discriminant(newer)
+            && result(self).is_some_and(|own| result(newer) == Some(own))
+    }
+}
+
 /// A write to one key or, for [`KvVerb::DeleteTree`], to all keys that start with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KvCommand {
@@ -110,7 +145,7 @@ pub enum KvVerb {
 }
 
 /// What a command yielded.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Outcome {
     Done,
     /// Whether a conditional write happened.

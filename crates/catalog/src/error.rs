@@ -1,9 +1,10 @@
 //! Why a command was not applied. Texts that clients of Consul look at are Consul's.
 
 use baton_consul::wire::TxnError;
+use serde::{Deserialize, Serialize};
 
 /// A refused command; the state is as before.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
 pub enum CatalogError {
     /// The request itself is wrong.
     #[error("{0}")]
@@ -19,6 +20,14 @@ pub enum CatalogError {
     /// A check was registered for a service that is not there.
     #[error("ServiceID \"{0}\" does not exist")]
     CheckWithoutService(String),
+    #[error("check node {check:?} does not match node {node:?}")]
+    ForeignCheck { check: String, node: String },
+    #[error(
+        "failed inserting node: Error while renaming Node ID: {id:?}: Node name {node} is reserved by node {id} with name {holder}"
+    )]
+    NodeIdTaken { id: String, node: String, holder: String },
+    #[error("missing session")]
+    MissingSession,
     #[error("Missing check '{0}' registration")]
     MissingCheck(String),
     #[error("Check '{0}' is in critical state")]

@@ -14,6 +14,7 @@
 mod apply;
 mod command;
 mod error;
+mod feed;
 pub mod filter;
 mod query;
 mod row;
@@ -23,6 +24,7 @@ mod tx;
 
 pub use command::{Applied, Command, KvCommand, KvVerb, Now, Outcome};
 pub use error::CatalogError;
+pub use feed::{Feed, FeedRow, Forwarded};
 pub use query::RunnableCheck;
 pub use row::{Row, TABLES};
 pub use scope::Scope;
@@ -42,6 +44,9 @@ pub const MAX_EVENTS: usize = 256;
 pub const MAX_EVENT_PAYLOAD: usize = 8 * 1024;
 /// Deleted keys remembered one by one; beyond it they are folded into one index, which wakes every prefix watch once.
 pub const MAX_TOMBSTONES: usize = 10_000;
+/// Changes that are kept for followers, and the bytes they may take; one further behind gets everything.
+pub const MAX_LOG_CHANGES: usize = 4096;
+pub const MAX_LOG_BYTES: usize = 16 * 1024 * 1024;
 /// Consul never removes a service sooner than this after its check went critical.
 pub const MIN_DEREGISTER_AFTER: std::time::Duration = std::time::Duration::from_secs(60);
 /// Bounds of a session's TTL and lock delay.

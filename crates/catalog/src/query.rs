@@ -88,10 +88,11 @@ impl State {
 
     /// The instances of a service, each with the checks that count for it: its own and its node's.
     pub fn health_service(&self, name: &str) -> Vec<ServiceEntry> {
-        let entry = |(node, service): (&Node, &NodeService)| ServiceEntry {
-            node: node.clone(),
-            service: service.clone(),
-            checks: self.checks_counting_for(&node.node, &service.id).cloned().collect(),
+        let entry = |(node, service): (&Node, &NodeService)| {
+            let mut checks: Vec<HealthCheck> = self.checks_counting_for(&node.node, &service.id).cloned().collect();
+            // The node's own first, as in Consul.
+            checks.sort_by_key(|check| !check.service_id.is_empty());
+            ServiceEntry { node: node.clone(), service: service.clone(), checks }
         };
         self.service_instances(name).map(entry).collect()
     }

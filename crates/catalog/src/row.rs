@@ -121,6 +121,14 @@ impl Entry {
         Row { table, key, value }
     }
 
+    /// As [`Entry::row`], for those who show it to people: a check says what it printed.
+    pub(crate) fn told(&self) -> Row {
+        match self {
+            Self::Check(key, value) => Row { table: CHECKS, key: joined(key), value: value.as_ref().map(json) },
+            other => other.row(),
+        }
+    }
+
     /// The entry a stored row stands for, its clocks started at `now`.
     pub(crate) fn restore(table: &str, key: &str, value: &[u8], now: Now) -> Result<Self, CatalogError> {
         let bad = |reason: String| CatalogError::Row { table: table.into(), key: key.into(), reason };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use baton_consul::wire::{KvPair, Node, NodeService, UserEvent};
 
+use crate::feed::Log;
 use crate::row::{CheckRow, Entry, LockDelay, OnNode, SessionRow};
 use crate::{CatalogError, Now, Row};
 
@@ -33,6 +34,7 @@ pub struct State {
     pub(crate) held: Map<String, BTreeSet<String>>,
     pub(crate) events: Arc<VecDeque<UserEvent>>,
     pub(crate) event_index: u64,
+    pub(crate) log: Log,
 }
 
 impl State {
@@ -53,6 +55,7 @@ impl State {
             held: Map::new_sync(),
             events: Arc::default(),
             event_index: 0,
+            log: Log::starting(1),
         }
     }
 
@@ -68,16 +71,26 @@ impl State {
             state.put(Entry::restore(table, key, value, now)?);
         }
         state.index = state.indexes.values().copied().fold(1, u64::max);
+        state.log = Log::starting(state.index);
         Ok(state)
     }
 
     /// The whole durable state.
     pub fn snapshot(&self) -> Vec<Row> {
+        self.rows(Entry::row)
+    }
+
+    /// The whole state as followers get it.
+    pub(crate) fn told(&self) -> Vec<Row> {
+        self.rows(Entry::told)
+    }
+
+    fn rows(&self, row: fn(&Entry) -> Row) -> Vec<Row> {
         fn each<'a, K: Clone + Ord + 'a, V: Clone + 'a>(
             map: &'a Map<K, V>,
             entry: fn(K, Option<V>) -> Entry,
-        ) -> impl Iterator<Item = Row> + 'a {
-            map.iter().map(move |(key, value)| entry(key.clone(), Some(value.clone())).row())
+        ) -> impl Iterator<Item = Entry> + 'a {
+            map.iter().map(move |(key, value)| entry(key.clone(), Some(value.clone())))
         }
         each(&self.nodes, Entry::Node)
             .chain(each(&self.services, Entry::Service))
@@ -87,18 +100,17 @@ impl State {
             .chain(each(&self.tombstones, Entry::Tombstone))
             .chain(each(&self.lock_delays, Entry::LockDelay))
             .chain(each(&self.indexes, Entry::Index))
+            .map(|entry| row(&entry))
             .collect()
     }
 
-    /// Takes over a row that another copy of this catalog wrote at `index`; how a replica follows.
-    pub fn replicate(&mut self, row: &Row, index: u64, now: Now) -> Result<(), CatalogError> {
-        let entry = match &row.value {
-            Some(value) => Entry::restore(row.table, &row.key, value, now)?,
-            None => Entry::absent(row.table, &row.key)?,
-        };
-        self.put(entry);
-        self.index = self.index.max(index);
-        Ok(())
+    /// Keeps an event; the oldest goes when there are too many.
+    pub(crate) fn remember(&mut self, event: UserEvent) {
+        let events = Arc::make_mut(&mut self.events);
+        if events.len() == crate::MAX_EVENTS {
+            events.pop_front();
+        }
+        events.push_back(event);
     }
 
     pub fn datacenter(&self) -> &str {

@@ -36,15 +36,20 @@ impl<'a> Tx<'a> {
             self.touch(TOMBSTONE_FLOOR);
         }
         let mut seen = HashSet::new();
-        let mut rows = Vec::new();
+        let (mut rows, mut told) = (Vec::new(), Vec::new());
         for entry in &self.undo {
             let before = entry.row();
             if seen.insert((before.table, before.key.clone())) {
-                let after = self.state.current(entry).row();
+                let current = self.state.current(entry);
+                let after = current.row();
                 if after != before {
+                    told.push(current.told());
                     rows.push(after);
                 }
             }
+        }
+        if !rows.is_empty() {
+            self.state.log.push(self.index, told, None);
         }
         rows
     }

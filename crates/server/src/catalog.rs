@@ -28,7 +28,7 @@ impl Server {
             let now = clock.since_start();
             let applied = draft.catalog_mut().apply(command, now, index);
             if let Ok(applied) = &applied {
-                draft.catalog_changed(applied.rows.clone());
+                draft.catalog_changed(applied.rows.clone(), applied.changed);
             }
             Ok(applied)
         })

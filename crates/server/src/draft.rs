@@ -128,9 +128,10 @@ impl Draft {
         Arc::make_mut(&mut self.state.catalog)
     }
 
-    pub(crate) fn catalog_changed(&mut self, rows: Vec<baton_catalog::Row>) {
+    /// `moved`: the command used its index, even where it left no row (a user event).
+    pub(crate) fn catalog_changed(&mut self, rows: Vec<baton_catalog::Row>, moved: bool) {
         self.volatile = true;
-        if rows.is_empty() {
+        if !moved {
             return;
         }
         for changed in rows {

@@ -22,6 +22,11 @@ pub trait Backend: Send + Sync + 'static {
         Box::pin(async { Ok(()) })
     }
 
+    /// The index may go back: what was written here while the server was away becomes part of the server's history.
+    fn may_go_back(&self) -> bool {
+        false
+    }
+
     /// How far away the server is. A replica overrides this.
     fn reach(&self) -> Reach {
         Reach { known_leader: true, last_contact: Duration::ZERO }

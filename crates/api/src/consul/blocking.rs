@@ -52,10 +52,13 @@ pub(super) async fn read<T>(
     }
     let mut changes = face.backend.changes();
     let deadline = Instant::now() + blocking.wait;
+    let may_go_back = face.backend.may_go_back();
     let mut waiting = blocking.index > 0;
     loop {
         // Marked as seen before reading: a change in between wakes the wait below.
-        changes.borrow_and_update();
+        let newest = *changes.borrow_and_update();
+        // Who waits for an index of another history would wait for nothing.
+        waiting &= !(may_go_back && blocking.index > newest);
         let found = backend::read(&*face.backend, |state| {
             let index = state.index_of(&scope);
             (!waiting || index > blocking.index).then(|| (index, query(state)))

@@ -107,7 +107,7 @@ pub(super) async fn deregister(face: &Face, call: &Call) -> Result<Answer, Failu
 }
 
 fn in_this_datacenter(face: &Face, datacenter: &str) -> Result<(), Failure> {
-    if datacenter.is_empty() || datacenter == face.identity.datacenter {
+    if face.is_in(datacenter) {
         return Ok(());
     }
     Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "No path to datacenter"))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use baton_catalog::Command;
 use baton_catalog::filter::schema;
 use baton_consul::decode;
-use baton_consul::wire::{CatalogDeregistration, CheckRegistration, CheckUpdate, HealthCheck, Status};
+use baton_consul::wire::{CatalogDeregistration, CheckRegistration, CheckUpdate, HealthCheck, SERF_HEALTH, Status};
 
 use super::answer::{Answer, Failure};
 use super::catalog::named;
@@ -23,7 +23,7 @@ pub(super) fn list(face: &Face, call: &Call) -> Result<Answer, Failure> {
 
 /// The liveness of the node is not the agent's own check; it is others who say it.
 pub(super) fn is_local(check: &HealthCheck) -> bool {
-    check.check_id != baton_consul::wire::SERF_HEALTH
+    check.check_id != SERF_HEALTH
 }
 
 /// The agent's view has no indexes.
@@ -53,6 +53,10 @@ pub(super) fn can_be_run(check: &CheckRegistration) -> Result<(), Failure> {
 }
 
 pub(super) async fn deregister(face: &Face, call: &Call) -> Result<Answer, Failure> {
+    if call.rest == SERF_HEALTH {
+        // Not the agent's own: others say it.
+        return Ok(Answer::empty());
+    }
     let target = CatalogDeregistration {
         node: face.identity.node.clone(),
         check_id: named(call, "Missing check ID")?.to_owned(),

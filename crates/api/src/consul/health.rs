@@ -13,7 +13,7 @@ pub(super) async fn service(face: &Face, call: &Call) -> Result<Answer, Failure>
     let filter = call.query.filter(&schema::ENTRY)?;
     let meta = call.query.node_meta();
     let tags: Vec<&str> = call.query.all("tag").collect();
-    let passing = call.query.flag("passing");
+    let passing = call.query.passing()?;
     let read = blocking::read(face, call, Scope::Service(name.to_owned()), |state| {
         let mut entries = state.health_service(name);
         entries.retain(|entry| {

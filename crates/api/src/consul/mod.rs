@@ -69,6 +69,14 @@ struct Face {
     identity: Arc<Identity>,
 }
 
+impl Face {
+    /// Whether a request for this datacenter is answered here. A client's own may be another than its server's.
+    fn is_in(&self, datacenter: &str) -> bool {
+        let own = |state: &baton_catalog::State| state.datacenter() == datacenter;
+        datacenter.is_empty() || datacenter == self.identity.datacenter || backend::read(&*self.backend, own)
+    }
+}
+
 /// One request, read and taken apart.
 struct Call {
     method: Method,
@@ -106,7 +114,7 @@ async fn handle(face: &Face, request: Request<Body>) -> Result<Answer, Failure> 
     let rest = percent_decode_str(rest).decode_utf8();
     let rest = rest.map_err(|_| Failure::bad_request("path is not UTF-8"))?.into_owned();
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    if query.get("dc").is_some_and(|dc| !dc.is_empty() && dc != face.identity.datacenter) {
+    if query.get("dc").is_some_and(|dc| !face.is_in(dc)) {
         return Err(Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "No path to datacenter"));
     }
     let body = read_body(body, endpoint).await?;

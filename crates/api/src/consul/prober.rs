@@ -4,11 +4,11 @@
 //! The first run happens at once, so that a healthy service is in rotation without waiting for an interval. Checks of
 //! jobs are not run here: the runner reports those.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use baton_catalog::{CatalogError, Command, MAX_OUTPUT, RunnableCheck};
+use baton_catalog::{CatalogError, Command, MAX_OUTPUT, Scope};
 use baton_consul::Tls;
 use baton_consul::wire::{CheckRegistration, Status};
 use tokio::net::TcpStream;
@@ -21,6 +21,8 @@ use super::backend::{self, Backend, BackendError};
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 /// A check without a timeout.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two looks at what is to be run.
+const GATHER: Duration = Duration::from_millis(20);
 const USER_AGENT: &str = "Baton Health Check";
 
 /// A running check; ends when dropped.
@@ -47,22 +49,32 @@ pub async fn run_checks(backend: Arc<dyn Backend>, node: String) -> Result<(), b
     let clients = Clients { verified: http_client(false)?, unverified: http_client(true)? };
     let mut changes = backend.changes();
     let mut running: HashMap<String, Running> = HashMap::new();
+    let mut seen = 0;
     loop {
         changes.borrow_and_update();
-        let wanted = backend::read(&*backend, |state| state.runnable_checks(&node));
-        running.retain(|id, check| {
-            wanted.iter().any(|wanted| wanted.check_id == *id && wanted.registration == check.registration)
+        let news = backend::read(&*backend, |state| {
+            let index = state.index_of(&Scope::Checks);
+            (index != seen).then(|| (index, state.runnable_checks(&node)))
         });
-        for RunnableCheck { check_id, registration } in wanted {
+        let Some((index, wanted)) = news else {
+            if changes.changed().await.is_err() {
+                return Ok(());
+            }
+            continue;
+        };
+        seen = index;
+        let wanted: BTreeMap<String, CheckRegistration> =
+            wanted.into_iter().map(|check| (check.check_id, check.registration)).collect();
+        running.retain(|id, check| wanted.get(id) == Some(&check.registration));
+        for (check_id, registration) in wanted {
             running.entry(check_id).or_insert_with_key(|id| {
                 let check =
                     follow(Arc::clone(&backend), clients.clone(), node.clone(), id.clone(), registration.clone());
                 Running { task: tokio::spawn(check), registration }
             });
         }
-        if changes.changed().await.is_err() {
-            return Ok(());
-        }
+        // Thousands that are registered one after another are looked at together.
+        tokio::time::sleep(GATHER).await;
     }
 }
 

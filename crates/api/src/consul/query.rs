@@ -85,7 +85,19 @@ impl Query {
         parts.join("&")
     }
 
+    /// `passing`, which must make sense where it is given.
+    pub(super) fn passing(&self) -> Result<bool, Failure> {
+        match self.get("passing") {
+            None | Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+            Some("" | "1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
+            Some(_) => Err(Failure::bad_request("Invalid value for ?passing")),
+        }
+    }
+
     pub(super) fn consistency(&self) -> Result<Consistency, Failure> {
+        if self.has("cached") && self.has("consistent") {
+            return Err(Failure::bad_request("Cannot specify ?cached with ?consistent, conflicting semantics."));
+        }
         match (self.has("stale"), self.has("consistent")) {
             (true, true) => Err(Failure::bad_request("Cannot specify ?stale with ?consistent, conflicting semantics.")),
             (true, false) => Ok(Consistency::Stale),

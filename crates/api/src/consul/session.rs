@@ -11,7 +11,7 @@ use super::catalog::named;
 use super::{Call, Face, blocking};
 
 pub(super) async fn create(face: &Face, call: &Call) -> Result<Answer, Failure> {
-    let request = if call.body.is_empty() { SessionRequest::default() } else { decode::strict(&call.body)? };
+    let request = if call.body.is_empty() { SessionRequest::default() } else { decode::lenient(&call.body)? };
     let id = Uuid::new_v4().to_string();
     let node = face.identity.node.clone();
     face.backend.apply(Command::CreateSession { id: id.clone(), node, request }).await?;

@@ -16,7 +16,7 @@ pub fn needs_token(method: &Method, path: &str) -> bool {
         ["job", _] | ["job", _, "versions" | "submission"] | ["allocation", _] | ["node", _, "allocations"] => true,
         ["event", "stream"] | ["operator", "snapshot"] => true,
         ["client", "fs", ..] | ["client", "gc"] | ["client", "allocation", _, "gc" | "exec"] => true,
-        ["var", ..] | ["acl", ..] => true,
+        ["var", ..] | ["acl", ..] | ["baton", "catalog"] => true,
         _ => false,
     }
 }
@@ -56,6 +56,7 @@ mod tests {
             "/v1/client/gc",
             "/v1/event/stream",
             "/v1/operator/snapshot",
+            "/v1/baton/catalog",
         ] {
             assert!(needs_token(&Method::GET, path), "{path}");
         }

@@ -11,6 +11,7 @@ mod annotate;
 mod answer;
 mod asked;
 mod body;
+mod catalog_protocol;
 pub mod client;
 mod client_routes;
 mod deployments;
@@ -40,6 +41,7 @@ use baton_server::Server;
 
 pub use access::needs_token;
 pub use agent::AgentInfo;
+pub use catalog_protocol::CatalogFeed;
 use client::ClientRoutes;
 
 /// Largest request body, in bytes.
@@ -63,6 +65,7 @@ pub fn router(state: ApiState) -> Router {
         .merge(evals::routes())
         .merge(deployments::routes())
         .merge(nodes_protocol::routes())
+        .merge(catalog_protocol::routes())
         .merge(client_routes::routes())
         .merge(agent::routes())
         .merge(operator::routes())

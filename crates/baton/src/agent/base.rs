@@ -12,10 +12,12 @@ use baton_api::guard::{Access, Secret};
 use baton_model::Nanos;
 use baton_model::node::{NodeCpu, NodeDisk, NodeMemory, ReservedNetworks, ReservedResources};
 use baton_runner::config::{GC_MAX_ALLOCS, MAX_KILL_TIMEOUT};
+use baton_runner::link::HttpLink;
 use baton_server::{Config as ServerConfig, GcThresholds, Heartbeat};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::config::{AgentConfig, CATALOG_ADDRESS};
+use super::follower::{Follower, FollowerSetup};
 use super::node::{self, CatalogKind};
 use super::occupied::{self, Purpose};
 use super::{Control, ControlSetup, NodeLimits, NodeSetup, address};
@@ -88,17 +90,7 @@ impl Base {
     pub async fn control(&self, api: Vec<TcpListener>, bound: &[SocketAddr], local: UnixListener) -> Result<Control> {
         let catalog = match &self.config.consul.address {
             Some(_) => None,
-            None => {
-                let text = self.config.catalog.address.as_deref().unwrap_or(CATALOG_ADDRESS);
-                let address: SocketAddr = text.parse().context("catalog.address")?;
-                self.admit("the catalog", address.ip())?;
-                let purpose = Purpose {
-                    what: "the catalog",
-                    flag: "catalog { address }",
-                    consul_advice: "use it with consul { address }, or choose another address with catalog { address }",
-                };
-                Some(occupied::listen(address, purpose).await?)
-            }
+            None => Some(self.catalog_listener().await?),
         };
         let mut faces: Vec<Listener> = api.into_iter().map(Listener::Tcp).collect();
         faces.push(Listener::Unix(local));
@@ -107,13 +99,57 @@ impl Base {
             node_id: self.node_id.clone(),
             address: self.address,
             dir: Some(self.data_dir.join("server")),
-            access: self.token.clone().map_or(Access::Allow, Access::Token),
+            access: self.access(),
             names: address::names(&self.config, bound)?,
             advertise: address::own(bound)?,
             api: faces,
             catalog,
         };
         Control::start(setup).await
+    }
+
+    /// Serves a copy of the server's catalog, where neither a server nor a real Consul is here.
+    pub async fn follower(&self, server: HttpLink) -> Result<Follower> {
+        let listener = self.catalog_listener().await?;
+        let bound = listener.local_addr().context("the catalog's listener")?;
+        Follower::start(FollowerSetup {
+            node: self.config.name()?,
+            node_id: self.node_id.clone(),
+            datacenter: self.config.datacenter(),
+            address: self.address,
+            dir: self.data_dir.join("catalog"),
+            server,
+            access: self.access(),
+            names: address::names(&self.config, &[bound])?,
+            listener,
+        })
+        .await
+    }
+
+    async fn catalog_listener(&self) -> Result<TcpListener> {
+        let text = self.config.catalog.address.as_deref().unwrap_or(CATALOG_ADDRESS);
+        let address: SocketAddr = text.parse().context("catalog.address")?;
+        self.admit("the catalog", address.ip())?;
+        let purpose = Purpose {
+            what: "the catalog",
+            flag: "catalog { address }",
+            consul_advice: "use it with consul { address }, or choose another address with catalog { address }",
+        };
+        occupied::listen(address, purpose).await
+    }
+
+    fn access(&self) -> Access {
+        self.token.clone().map_or(Access::Allow, Access::Token)
+    }
+
+    /// The way to the server of an agent that is none, over every address that leads there.
+    pub fn link(&self) -> Result<HttpLink> {
+        let bases = self.config.servers().into_iter().map(|server| format!("http://{server}"));
+        Ok(HttpLink::among(bases, self.token())?)
+    }
+
+    pub fn token(&self) -> Option<String> {
+        self.token.as_ref().map(|token| token.expose().to_owned())
     }
 
     fn server(&self) -> Result<ServerConfig> {
@@ -139,8 +175,8 @@ impl Base {
         })
     }
 
-    /// The catalog of this node: a real Consul, this agent's own, or the server's.
-    pub fn catalog(&self, control: Option<&Control>) -> Result<(CatalogKind, baton_consul::Config)> {
+    /// The catalog of this node: a real Consul, or this agent's `own`.
+    pub fn catalog(&self, own: Option<SocketAddr>) -> Result<(CatalogKind, baton_consul::Config)> {
         let settings = &self.config.consul;
         if let Some(address) = &settings.address {
             let pem = |path: &Option<PathBuf>| match path {
@@ -160,43 +196,25 @@ impl Base {
             let address = format!("{scheme}{address}");
             return Ok((CatalogKind::Consul, baton_consul::Config { address, token: settings.token.clone(), tls }));
         }
-        let address = match (control.and_then(|control| control.catalog_address), &self.config.catalog.address) {
-            (Some(address), _) => address.to_string(),
-            (None, Some(address)) => address.clone(),
-            (None, None) => {
-                let servers = self.config.servers();
-                let host =
-                    servers.first().and_then(|server| server.rsplit_once(':')).map_or("127.0.0.1", |(host, _)| host);
-                format!("{host}:8500")
-            }
-        };
-        let token = self.token.as_ref().map(|token| token.expose().to_owned());
-        Ok((CatalogKind::Embedded, baton_consul::Config { address, token, ..Default::default() }))
+        let address = own.context("this agent has no catalog")?.to_string();
+        Ok((CatalogKind::Embedded, baton_consul::Config { address, token: self.token(), ..Default::default() }))
     }
 
-    /// The set-up of the node. `server`: URL and advertised address of this process's API.
+    /// The set-up of the node. `http_addr`: where this process's API is reached from elsewhere.
     pub fn node(
         &self,
-        server: Option<(String, String)>,
+        link: HttpLink,
+        http_addr: Option<String>,
         catalog: CatalogKind,
         consul: baton_consul::Config,
         api_socket: Option<PathBuf>,
     ) -> Result<NodeSetup> {
         let client = &self.config.client;
-        let (server, http_addr) = match server {
-            Some(own) => own,
-            None => {
-                let servers = self.config.servers();
-                let first = servers.first().context("a client without a server needs one")?;
-                if servers.len() > 1 {
-                    tracing::warn!(server = %first, "several servers are named; the first one is used");
-                }
-                tracing::warn!(
-                    "this agent has no API of its own yet: logs and files of its allocations are read on this machine"
-                );
-                (format!("http://{first}"), String::new())
-            }
-        };
+        if http_addr.is_none() {
+            tracing::warn!(
+                "this agent has no API of its own yet: logs and files of its allocations are read on this machine"
+            );
+        }
         let (first, last) = self.config.dynamic_ports();
         Ok(NodeSetup {
             name: self.config.name()?,
@@ -207,11 +225,10 @@ impl Base {
             address: self.address,
             ports: (first.into(), last.into()),
             dir: self.data_dir.clone(),
-            server,
-            token: self.token.as_ref().map(|token| token.expose().to_owned()),
+            link,
             catalog,
             consul,
-            http_addr,
+            http_addr: http_addr.unwrap_or_default(),
             api_socket,
             limits: self.limits(),
             bind: false,

@@ -90,8 +90,9 @@ impl Control {
                 server: true,
             };
             let backend: Arc<dyn Backend> = Arc::new(ServerBackend::new(server.clone()));
-            backend.apply(Command::NodeUp(catalog_node(&identity))).await.context("the catalog")?;
-            duty(&faces, &shutdown, membership::follow(server.clone(), Arc::clone(&backend)));
+            let own = catalog_node(&identity);
+            backend.apply(Command::NodeUp(own.clone())).await.context("the catalog")?;
+            duty(&faces, &shutdown, membership::follow(server.clone(), Arc::clone(&backend), own));
             let checks = consul::run_checks(Arc::clone(&backend), identity.node.clone());
             duty(&faces, &shutdown, async move {
                 if let Err(error) = checks.await {
@@ -114,7 +115,7 @@ impl Control {
 }
 
 /// Runs beside the faces until the stop.
-fn duty(faces: &TaskTracker, shutdown: &CancellationToken, duty: impl Future<Output = ()> + Send + 'static) {
+pub(super) fn duty(faces: &TaskTracker, shutdown: &CancellationToken, duty: impl Future<Output = ()> + Send + 'static) {
     let shutdown = shutdown.clone();
     faces.spawn(async move {
         tokio::select! {

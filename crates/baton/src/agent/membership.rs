@@ -1,5 +1,5 @@
 //! Nodes of the server as nodes of its catalog: one that lives has a passing `serfHealth`, one that is gone a critical one,
-//! one that was purged leaves the catalog with everything on it.
+//! one that was purged leaves the catalog with everything on it. A node that somebody took out of the catalog comes back.
 //!
 //! Input: the server's state, followed as it changes. Output: catalog commands. A command that fails is tried again at the
 //! next change of the state.
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use baton_api::consul::Backend;
 use baton_catalog::Command;
-use baton_consul::wire::{CatalogDeregistration, Node as CatalogNode};
+use baton_consul::wire::{CatalogDeregistration, Node as CatalogNode, SERF_HEALTH};
 use baton_model::Node;
 use baton_model::node::NodeStatus;
 use baton_server::Server;
@@ -22,8 +22,8 @@ struct Told {
     up: bool,
 }
 
-/// Follows the nodes until the server stops.
-pub async fn follow(server: Server, backend: Arc<dyn Backend>) {
+/// Follows the nodes until the server stops. `own` is the server's node, which is there as long as it is.
+pub async fn follow(server: Server, backend: Arc<dyn Backend>, own: CatalogNode) {
     let mut states = server.watch();
     let mut told: HashMap<String, Told> = HashMap::new();
     loop {
@@ -33,8 +33,17 @@ pub async fn follow(server: Server, backend: Arc<dyn Backend>) {
             .filter(|node| node.status != NodeStatus::Initializing)
             .map(|node| (node.id.clone(), (wanted(node), node.as_ref())))
             .collect();
+        let present = |name: &str| {
+            let catalog = state.catalog();
+            catalog.node(name).is_some() && catalog.checks_on(name).any(|check| check.check_id == SERF_HEALTH)
+        };
+        if !present(&own.node) {
+            tell(&*backend, Command::NodeUp(own.clone())).await;
+        }
         for (id, (fresh, node)) in &wanted {
-            if told.get(id) != Some(fresh) && tell(&*backend, command(fresh, node)).await {
+            if (told.get(id) != Some(fresh) || fresh.up && !present(&fresh.name))
+                && tell(&*backend, command(fresh, node)).await
+            {
                 told.insert(id.clone(), fresh.clone());
             }
         }
@@ -112,7 +121,9 @@ mod tests {
         };
         let server = Server::open(Config { heartbeat, ..Config::default() }, Box::new(MemoryStore::default())).unwrap();
         let backend: Arc<dyn Backend> = Arc::new(ServerBackend::new(server.clone()));
-        let duty = tokio::spawn(follow(server.clone(), backend));
+        let own = CatalogNode { node: "own".to_owned(), address: "127.0.0.1".to_owned(), ..CatalogNode::default() };
+        let duty = tokio::spawn(follow(server.clone(), Arc::clone(&backend), own));
+        await_health(&server, "own", Some(Status::Passing)).await;
         let mut node =
             Node { id: baton_model::id::new(), name: "n1".to_owned(), datacenter: "dc1".to_owned(), ..Node::default() };
         node.node_resources
@@ -122,6 +133,13 @@ mod tests {
         server.register_node(node).await.unwrap();
         await_health(&server, "n1", Some(Status::Passing)).await;
         await_health(&server, "n1", Some(Status::Critical)).await;
+        server.heartbeat(&id).await.unwrap();
+        await_health(&server, "n1", Some(Status::Passing)).await;
+        for name in ["own", "n1"] {
+            let target = CatalogDeregistration { node: name.to_owned(), ..CatalogDeregistration::default() };
+            backend.apply(Command::Deregister(target)).await.unwrap();
+        }
+        await_health(&server, "own", Some(Status::Passing)).await;
         server.heartbeat(&id).await.unwrap();
         await_health(&server, "n1", Some(Status::Passing)).await;
         server.purge_node(id).await.unwrap();

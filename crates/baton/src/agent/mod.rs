@@ -1,7 +1,8 @@
 //! The agent: a server, its HTTP faces, and clients that run allocations, wired together.
 //!
 //! [`control`] is the server side with the two APIs; [`node`] is one client with its keeper; [`clients`] lets the API
-//! reach the clients of this process; [`membership`] makes the server's nodes nodes of the catalog. [`config`] and [`run`]
+//! reach the clients of this process; [`membership`] makes the server's nodes nodes of the catalog; [`follower`] serves
+//! the catalog where there is no server, from the copy in [`replica`]. [`config`] and [`run`]
 //! are `baton agent`, which starts one of each; `baton dev` starts one control side and several nodes, over the same
 //! protocol.
 //!
@@ -12,11 +13,13 @@ mod base;
 pub mod clients;
 pub mod config;
 pub mod control;
+mod follower;
 mod host;
 pub mod local;
 mod membership;
 pub mod node;
 pub mod occupied;
+mod replica;
 pub mod run;
 mod socket;
 

@@ -43,9 +43,8 @@ pub struct NodeSetup {
     pub ports: (i64, i64),
     /// Everything of this node lies below.
     pub dir: PathBuf,
-    /// The server's API.
-    pub server: String,
-    pub token: Option<String>,
+    /// The way to the server.
+    pub link: HttpLink,
     pub catalog: CatalogKind,
     /// How the catalog's API is reached.
     pub consul: baton_consul::Config,
@@ -118,7 +117,7 @@ impl NodeSetup {
             keeper: self.keeper()?,
             catalog: Some(catalog),
             fetcher: Some(Arc::new(ConsulFetcher::new(consul, &node.name))),
-            link: Arc::new(HttpLink::new(&self.server, self.token.clone())?),
+            link: Arc::new(self.link.clone()),
             env,
             bind_address: self.bind.then_some(self.address),
             api_socket: self.api_socket.clone(),

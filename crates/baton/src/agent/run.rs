@@ -9,10 +9,12 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use baton_net::notify::Supervisor;
 use baton_runner::Shutdown;
+use baton_runner::link::HttpLink;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::base::Base;
 use super::config::{self, AgentConfig, Loaded};
+use super::follower::Follower;
 use super::local::LocalClient;
 use super::socket::Socket;
 use super::{Control, RunningNode, address};
@@ -24,6 +26,7 @@ pub type Reread = Box<dyn Fn() -> Result<Loaded>>;
 /// A running agent.
 struct Agent {
     control: Option<Control>,
+    follower: Option<Follower>,
     node: Option<RunningNode>,
     _socket: Option<Socket>,
 }
@@ -78,18 +81,16 @@ fn reload(config: &mut AgentConfig, reread: &Reread) {
 impl Agent {
     async fn start(config: AgentConfig) -> Result<Self> {
         let base = Base::prepare(config)?;
-        let mut agent = Self { control: None, node: None, _socket: None };
-        let (mut server, mut socket_path) = (None, None);
+        let mut agent = Self { control: None, follower: None, node: None, _socket: None };
+        let (mut link, mut http_addr, mut socket_path) = (None, None, None);
         if base.config.server.enabled {
             let api = base.listen().await?;
             let bound = api.iter().map(|listener| Ok(listener.local_addr()?)).collect::<Result<Vec<_>>>()?;
             let path = base.config.addresses.socket.clone().unwrap_or_else(|| places::socket(&base.data_dir));
             let (socket, local) = Socket::listen(&path).await?;
             let control = base.control(api, &bound, local).await?;
-            server = Some((
-                format!("http://{}", address::own(&bound)?),
-                address::advertised(&base.config, &bound, base.address)?,
-            ));
+            link = Some(HttpLink::new(format!("http://{}", address::own(&bound)?), base.token())?);
+            http_addr = Some(address::advertised(&base.config, &bound, base.address)?);
             tracing::info!(
                 api = %address::own(&bound)?,
                 catalog = control.catalog_address.map_or_else(|| base.config.consul.address.clone().unwrap_or_default(), |address| address.to_string()),
@@ -102,8 +103,16 @@ impl Agent {
             socket_path = Some(path);
         }
         if base.config.client.enabled {
-            let (kind, consul) = base.catalog(agent.control.as_ref())?;
-            let setup = base.node(server, kind, consul, socket_path)?;
+            let link = link.map_or_else(|| base.link(), Ok)?;
+            let mut catalog = agent.control.as_ref().and_then(|control| control.catalog_address);
+            if agent.control.is_none() && base.config.consul.address.is_none() {
+                let follower = base.follower(link.clone()).await?;
+                tracing::info!(catalog = %follower.address, "a copy of the server's catalog is served");
+                catalog = Some(follower.address);
+                agent.follower = Some(follower);
+            }
+            let (kind, consul) = base.catalog(catalog)?;
+            let setup = base.node(link, http_addr, kind, consul, socket_path)?;
             let running = setup.start().await?;
             if let Some(control) = &agent.control {
                 control.clients.add(running.node.id.clone(), Arc::new(LocalClient::new(&running.client)));
@@ -120,6 +129,9 @@ impl Agent {
         }
         if let Some(node) = self.node {
             node.stop(Shutdown::Leave).await;
+        }
+        if let Some(follower) = self.follower {
+            follower.stop().await;
         }
         if let Some(control) = self.control {
             control.stop().await;

@@ -17,6 +17,7 @@ use baton_api::guard::Access;
 use baton_model::Job;
 use baton_model::node::Eligibility;
 use baton_runner::Shutdown;
+use baton_runner::link::HttpLink;
 use baton_server::{Config, Heartbeat, RegisterRequest};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -144,7 +145,7 @@ impl Dev {
         };
         let mut nodes = Vec::new();
         for index in 0..options.nodes {
-            let setup = node(options, &wishes, index, dir, &control, &catalog_address);
+            let setup = node(options, &wishes, index, dir, &control, &catalog_address)?;
             let running = setup.start().await?;
             control.clients.add(running.node.id.clone(), std::sync::Arc::new(LocalClient::new(&running.client)));
             nodes.push(running);
@@ -187,13 +188,13 @@ fn node(
     dir: &Directory,
     control: &Control,
     catalog_address: &str,
-) -> NodeSetup {
+) -> Result<NodeSetup> {
     let mut shape = wishes.node(usize::from(index));
     shape.meta.extend(options.meta.clone());
     let name = format!("edge-{}", index + 1);
     let slice = (PORTS.1 - PORTS.0) / i64::from(options.nodes);
     let first = PORTS.0 + slice * i64::from(index);
-    NodeSetup {
+    Ok(NodeSetup {
         datacenter: options.datacenter.clone().unwrap_or(shape.datacenter),
         node_class: String::new(),
         node_pool: "default".to_owned(),
@@ -201,8 +202,7 @@ fn node(
         address: IpAddr::V4(Ipv4Addr::from_bits(options.node_base.to_bits().wrapping_add(u32::from(index)))),
         ports: (first, first + slice - 1),
         dir: dir.path.join("nodes").join(&name),
-        server: format!("http://{}", control.advertise),
-        token: None,
+        link: HttpLink::new(format!("http://{}", control.advertise), None)?,
         catalog: if options.consul.is_some() { CatalogKind::Consul } else { CatalogKind::Embedded },
         consul: baton_consul::Config::new(catalog_address),
         http_addr: control.advertise.to_string(),
@@ -212,7 +212,7 @@ fn node(
         script_checks: true,
         temporary: (!dir.keeps()).then(|| dir.path.clone()),
         name,
-    }
+    })
 }
 
 fn tell(

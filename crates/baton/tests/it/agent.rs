@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use crate::baton;
 use crate::procs;
 
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 const JOB: &str = r#"
 job "lasting" {
   datacenters = ["dc1"]
@@ -32,22 +33,22 @@ job "lasting" {
 "#;
 
 /// A directory with a configuration; what still runs there ends with it.
-struct Story {
+pub(crate) struct Story {
     dir: TempDir,
-    http: u16,
-    catalog: u16,
+    pub(crate) http: u16,
+    pub(crate) catalog: u16,
 }
 
 /// What a command said.
 #[derive(Debug)]
-struct Said {
-    ok: bool,
-    out: String,
-    err: String,
+pub(crate) struct Said {
+    pub(crate) ok: bool,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Story {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let story = Self {
             dir: tempfile::Builder::new().prefix("ag").tempdir().unwrap(),
             http: free_port(),
@@ -58,12 +59,12 @@ impl Story {
         story
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// Writes the configuration, with more lines at its end; its path.
-    fn configure(&self, name: &str, more: &str) -> PathBuf {
+    pub(crate) fn configure(&self, name: &str, more: &str) -> PathBuf {
         let text = format!(
             "name = \"one\"\ndata_dir = {:?}\nports {{\n  http = {}\n}}\naddresses {{\n  socket = {:?}\n}}\ncatalog {{\n  address = \"127.0.0.1:{}\"\n}}\n\
              server {{\n  enabled = true\n}}\nclient {{\n  enabled = true\n}}\n{more}",
@@ -78,7 +79,7 @@ impl Story {
     }
 
     /// Neither this machine's agent nor its user's is to be seen.
-    fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = baton();
         command
             .args(args)
@@ -90,7 +91,7 @@ impl Story {
         command
     }
 
-    fn start(&self) -> Process {
+    pub(crate) fn start(&self) -> Process {
         let agent =
             Process::start(&mut self.command(&["agent", "--config", &self.path("agent.hcl").display().to_string()]));
         agent.await_line("client started", LIMIT);
@@ -99,23 +100,23 @@ impl Story {
 
     /// An operator's command with the agent's token.
     #[track_caller]
-    fn cli(&self, args: &[&str]) -> String {
+    pub(crate) fn cli(&self, args: &[&str]) -> String {
         let said = say(self.command(args).env("BATON_TOKEN_FILE", self.path("data/server/token")));
         assert!(said.ok, "{args:?}: {said:#?}");
         said.out
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.http)
     }
 
-    fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         fs::read_to_string(self.path("data/server/token")).unwrap().trim().to_owned()
     }
 
     /// Processes of the job's running allocation.
     #[track_caller]
-    fn await_running(&self) -> (String, Vec<i32>) {
+    pub(crate) fn await_running(&self) -> (String, Vec<i32>) {
         eventually("a running allocation", LIMIT, || {
             let allocs: Value = serde_json::from_str(&curl(&[&self.url("/v1/job/lasting/allocations")]).1)
                 .map_err(|error| error.to_string())?;
@@ -140,7 +141,7 @@ impl Drop for Story {
 }
 
 #[track_caller]
-fn say(command: &mut Command) -> Said {
+pub(crate) fn say(command: &mut Command) -> Said {
     let output = command.output().unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Said { ok: output.status.success(), out: text(&output.stdout), err: text(&output.stderr) }
@@ -148,7 +149,7 @@ fn say(command: &mut Command) -> Said {
 
 /// Status and body.
 #[track_caller]
-fn curl(args: &[&str]) -> (u16, String) {
+pub(crate) fn curl(args: &[&str]) -> (u16, String) {
     let said = say(Command::new("curl")
         .args(["-sS", "--max-time", "10", "--noproxy", "*", "-w", "\n%{http_code}"])
         .args(args));
@@ -275,6 +276,39 @@ fn hangup_takes_up_the_log_level_and_a_mistake_changes_nothing() {
     agent.signal(Signal::SIGHUP);
     agent.await_line("the configuration stays as it was", LIMIT);
     assert_eq!(curl(&[&story.url("/v1/jobs")]).0, 200);
+}
+
+#[test]
+fn the_supervisor_hears_when_it_is_ready_and_when_it_stops() {
+    let story = Story::new();
+    let path = story.path("notify");
+    let supervisor = UnixDatagram::bind(&path).unwrap();
+    supervisor.set_read_timeout(Some(LIMIT)).unwrap();
+    let hear = || {
+        let mut buffer = [0; 512];
+        let length = supervisor.recv(&mut buffer).expect("a message in time");
+        String::from_utf8_lossy(&buffer[..length]).into_owned()
+    };
+    let mut agent = Process::start(
+        story
+            .command(&["agent", "--config", &story.path("agent.hcl").display().to_string()])
+            .env("NOTIFY_SOCKET", &path),
+    );
+    let first = hear();
+    assert!(first.lines().any(|line| line == "READY=1"), "{first}");
+    assert_eq!(curl(&[&story.url("/v1/jobs")]).0, 200, "ready means that it answers");
+    let nodes: Value = serde_json::from_str(&curl(&[&story.url("/v1/nodes")]).1).unwrap();
+    assert!(agent.output().contains("client started"), "{nodes}");
+    story.cli(&["job", "run", "-detach", &story.path("job.nomad").display().to_string()]);
+    let (_, pids) = story.await_running();
+    agent.signal(Signal::SIGTERM);
+    let last = hear();
+    assert!(last.lines().any(|line| line == "STOPPING=1"), "{last}");
+    assert!(agent.wait(LIMIT).success(), "{}", agent.output());
+    // The task has a supervisor of its own, and so has the keeper.
+    let mention = format!("NOTIFY_SOCKET={}", path.display());
+    assert_eq!(procs::with_environment(&mention), Vec::<i32>::new());
+    assert!(pids.iter().all(|pid| procs::is_alive(*pid)));
 }
 
 #[test]

@@ -105,6 +105,9 @@ impl Tx<'_> {
 
     fn maintain(&mut self, node: &str, enable: bool, check: HealthCheck) {
         if enable {
+            if self.state.checks.contains_key(&(node.to_owned(), check.check_id.clone())) {
+                return;
+            }
             let check = HealthCheck { node: node.to_owned(), r#type: "maintenance".into(), ..check };
             self.set_check(CheckRow { check, ..CheckRow::default() });
         } else {

@@ -18,6 +18,9 @@ impl Tx<'_> {
         if command.value.0.len() > MAX_VALUE {
             return Err(CatalogError::Invalid(format!("value is larger than {MAX_VALUE} bytes")));
         }
+        if matches!(command.verb, KvVerb::Lock | KvVerb::Unlock) && command.session.is_empty() {
+            return Err(CatalogError::MissingSession);
+        }
         let known = self.state.kv.get(&command.key);
         let written = match command.verb {
             KvVerb::Set => true,

@@ -8,13 +8,11 @@ mod sessions;
 mod tick;
 mod txn;
 
-use std::sync::Arc;
-
 use baton_consul::wire::UserEvent;
 
 use crate::row::SEPARATOR;
 use crate::tx::Tx;
-use crate::{Applied, CatalogError, Command, MAX_EVENT_PAYLOAD, MAX_EVENTS, MAX_NAME, Now, Outcome, State};
+use crate::{Applied, CatalogError, Command, MAX_EVENT_PAYLOAD, MAX_NAME, Now, Outcome, State};
 
 impl State {
     /// Applies a command at `index`, which must be above [`State::index`] (an empty catalog is at 1). When [`Applied::changed`] is false the index
@@ -50,13 +48,10 @@ impl State {
         }
         event.version = 1;
         event.ltime = self.events.back().map_or(1, |last| last.ltime) + 1;
-        let events = Arc::make_mut(&mut self.events);
-        if events.len() == MAX_EVENTS {
-            events.pop_front();
-        }
-        events.push_back(event.clone());
+        self.remember(event.clone());
         self.event_index = index;
         self.index = index;
+        self.log.push(index, Vec::new(), Some(event.clone()));
         Ok(event)
     }
 }

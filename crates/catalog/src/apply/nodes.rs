@@ -46,8 +46,24 @@ impl Tx<'_> {
         if node.address.is_empty() {
             return Err(CatalogError::MissingAddress);
         }
+        self.rename(&node)?;
         node.datacenter.clone_from(&self.state.datacenter);
         self.set_node(node);
+        Ok(())
+    }
+
+    /// A node that comes back under another name: what is under its old name goes, unless that one is alive.
+    fn rename(&mut self, node: &Node) -> Result<(), CatalogError> {
+        if node.id.is_empty() || self.state.nodes.get(&node.node).is_some_and(|known| known.id == node.id) {
+            return Ok(());
+        }
+        let same = self.state.nodes.values().find(|known| known.id == node.id && known.node != node.node);
+        let Some(old) = same.map(|known| known.node.clone()) else { return Ok(()) };
+        let health = self.state.checks.get(&(old.clone(), SERF_HEALTH.to_owned()));
+        if health.is_some_and(|row| row.check.status != Status::Critical) {
+            return Err(CatalogError::NodeIdTaken { id: node.id.clone(), node: node.node.clone(), holder: old });
+        }
+        self.delete_node(&old);
         Ok(())
     }
 
@@ -65,6 +81,8 @@ impl Tx<'_> {
         for mut check in registration.check.into_iter().chain(registration.checks) {
             if check.node.is_empty() {
                 check.node.clone_from(&name);
+            } else if check.node != name {
+                return Err(CatalogError::ForeignCheck { check: check.node, node: name });
             }
             self.put_plain_check(check)?;
         }

@@ -1,7 +1,7 @@
 //! Services of a node, with the checks that come with them.
 
 use baton_consul::wire::{
-    CheckRegistration, HealthCheck, NodeService, SERVICE_MAINTENANCE, ServiceRegistration, Status,
+    CheckRegistration, HealthCheck, NodeService, SERF_HEALTH, SERVICE_MAINTENANCE, ServiceRegistration, Status, Weights,
 };
 
 use super::check_name;
@@ -18,6 +18,9 @@ impl Tx<'_> {
             return Err(CatalogError::UnknownNode);
         }
         service.complete();
+        if service.weights.passing == 0 && service.weights.warning == 0 {
+            service.weights = Weights::default();
+        }
         check_name("service name", &service.service)?;
         check_name("service id", &service.id)?;
         self.set_service(node, service);
@@ -30,8 +33,8 @@ impl Tx<'_> {
         registration: &ServiceRegistration,
         replace_checks: bool,
     ) -> Result<(), CatalogError> {
-        if registration.name.is_empty() {
-            return Err(CatalogError::invalid("Missing service name"));
+        if let Some(problem) = registration.problem() {
+            return Err(CatalogError::Invalid(problem));
         }
         let service = registration.service();
         let key = (node.to_owned(), service.id.clone());
@@ -74,6 +77,9 @@ impl Tx<'_> {
             return Err(CatalogError::Invalid(problem));
         }
         check_name("check id", &registration.check_id)?;
+        if registration.check_id == SERF_HEALTH {
+            return Err(CatalogError::Invalid(format!("Invalid check: {SERF_HEALTH} is the node's own")));
+        }
         let key = (node.to_owned(), registration.check_id.clone());
         let service = match registration.service_id.as_str() {
             "" => None,

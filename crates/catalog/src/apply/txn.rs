@@ -40,12 +40,16 @@ impl Tx<'_> {
                 }
                 verb => Err(format!("unknown Session verb {verb:?}")),
             },
-            _ => Err("unknown operation type".into()),
+            // Clients that know more kinds than this one send the others as null.
+            _ => Ok(Vec::new()),
         }
     }
 
     fn txn_kv(&mut self, op: &KvOp) -> Results {
         let key = &op.key;
+        if key.is_empty() && !matches!(op.verb.as_str(), "get-tree" | "delete-tree") {
+            return Err("Must provide key".into());
+        }
         let known = self.state.kv.get(key);
         match op.verb.as_str() {
             "get" => {

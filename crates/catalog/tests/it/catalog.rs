@@ -67,7 +67,7 @@ fn replaced_checks_go_others_stay() {
 fn a_refused_registration_leaves_nothing_behind() {
     let mut world = World::new();
     let index = world.state.index();
-    let bad = CheckRegistration::default();
+    let bad = ttl_check(-1);
     let command = Command::RegisterService {
         node: "n1".into(),
         registration: Box::new(service("web", vec![ttl_check(10), bad])),

@@ -167,8 +167,14 @@ proptest! {
     fn indexes_never_go_back_and_never_miss_a_change(steps in proptest::collection::vec((command(), 0u64..6), 1..60)) {
         let mut state = State::new("dc1");
         let mut now = Duration::ZERO;
+        let mut follower = state.clone();
         for (command, pause) in steps {
             now += Duration::from_secs(pause);
+            if pause > 0 {
+                follower.follow(&state.feed(Some(follower.index())), now).unwrap();
+                prop_assert_eq!(follower.snapshot(), state.snapshot());
+                prop_assert_eq!(follower.index(), state.index());
+            }
             let before = state.clone();
             let result = state.apply(command.clone(), now, state.index() + 1);
             for scope in scopes() {

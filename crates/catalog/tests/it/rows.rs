@@ -94,22 +94,6 @@ fn a_restart_restarts_clocks_and_keeps_indexes() {
 }
 
 #[test]
-fn a_replica_follows_rows() {
-    let mut world = World::new();
-    let mut replica = State::new("dc1");
-    for row in world.state.snapshot() {
-        replica.replicate(&row, world.state.index(), Duration::ZERO).unwrap();
-    }
-    for command in story() {
-        let applied = world.apply(command).unwrap();
-        for row in &applied.rows {
-            replica.replicate(row, world.state.index(), Duration::ZERO).unwrap();
-        }
-        assert_eq!(replica.snapshot(), world.state.snapshot());
-    }
-}
-
-#[test]
 fn foreign_rows_are_refused_with_a_reason() {
     let read = |table: &str, key: &str, value: &[u8]| {
         State::restore("dc1", [(table, key, value)], Duration::ZERO).unwrap_err().to_string()

@@ -188,9 +188,16 @@ pub struct CheckRegistration {
     pub namespace: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub partition: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub token: String,
 }
 
 impl CheckRegistration {
+    /// Nothing in it: clients send `"Check": {}` for "no check".
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The id given, under either of its names.
     pub fn given_id(&self) -> &str {
         if self.check_id.is_empty() { &self.id } else { &self.check_id }
@@ -219,11 +226,11 @@ impl CheckRegistration {
         if !self.docker_container_id.is_empty() || !self.alias_node.is_empty() || !self.alias_service.is_empty() {
             return Some("Invalid check: docker and alias checks are not supported; use HTTP, TCP, GRPC or TTL".into());
         }
+        if !self.ttl.is_zero() && (self.kind() != "ttl" || !self.interval.is_zero()) {
+            return Some("Invalid check: Interval and TTL cannot both be specified".into());
+        }
         if self.kind() == "ttl" {
             return (self.ttl.0.0 <= 0).then(|| "Invalid check: TTL must be > 0 for TTL checks".into());
-        }
-        if !self.ttl.is_zero() {
-            return Some("Invalid check: TTL and Interval cannot both be specified".into());
         }
         (self.interval.0.0 <= 0).then(|| "Invalid check: Interval must be > 0 for Script, HTTP, or TCP checks".into())
     }

@@ -9,9 +9,12 @@ use super::{Aggregate, CheckRegistration, HealthCheck, Meta, Node, Object};
 
 /// Relative shares for DNS answers; Traefik ignores them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
+#[serde(rename_all = "PascalCase")]
 pub struct Weights {
+    /// One that is left out is 0, as in Consul.
+    #[serde(default)]
     pub passing: i64,
+    #[serde(default)]
     pub warning: i64,
 }
 
@@ -109,6 +112,8 @@ pub struct AgentService {
     pub tagged_addresses: BTreeMap<String, ServiceAddress>,
     pub weights: Weights,
     pub enable_tag_override: bool,
+    #[serde(skip_serializing_if = "Object::is_empty")]
+    pub connect: Object,
     /// Only in the answer for a single service.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub content_hash: String,
@@ -127,6 +132,7 @@ impl From<&NodeService> for AgentService {
             tagged_addresses: service.tagged_addresses.clone(),
             weights: service.weights,
             enable_tag_override: service.enable_tag_override,
+            connect: service.connect.clone(),
             content_hash: String::new(),
         }
     }
@@ -240,6 +246,9 @@ pub struct ServiceRegistration {
     pub check: Option<CheckRegistration>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<CheckRegistration>,
+    /// For Consul's own access lists; known so that clients may send it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub token: String,
     /// Enterprise and mesh fields that clients send and nothing here acts on.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub namespace: String,
@@ -269,14 +278,69 @@ impl ServiceRegistration {
             enable_tag_override: self.enable_tag_override,
             ..NodeService::default()
         };
+        if let Some(native) =
+            self.connect.as_ref().and_then(|connect| connect.get("Native")?.as_bool()).filter(|on| *on)
+        {
+            service.connect.insert("Native".to_owned(), native.into());
+        }
         service.complete();
         service
     }
 
-    /// All checks, `Check` first.
+    /// All checks, `Check` first; one that says nothing is none.
     pub fn all_checks(&self) -> impl Iterator<Item = &CheckRegistration> {
-        self.check.iter().chain(&self.checks)
+        self.check.iter().chain(&self.checks).filter(|check| !check.is_empty())
     }
+
+    /// Why this cannot be registered, in Consul's words.
+    pub fn problem(&self) -> Option<String> {
+        if self.name.is_empty() {
+            return Some("Missing service name".to_owned());
+        }
+        let wildcard = self.address.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+        if wildcard {
+            return Some("Invalid service address".to_owned());
+        }
+        if let Some(weights) = self.weights {
+            if weights.passing < 1 {
+                return Some("Invalid Weights: Passing must be greater than 0".to_owned());
+            }
+            if weights.warning < 0 {
+                return Some("Invalid Weights: Warning must be greater or equal than 0".to_owned());
+            }
+        }
+        meta_problem(&self.meta).map(|problem| format!("Invalid Service Meta: {problem}"))
+    }
+}
+
+/// Most pairs, longest key and longest value of a service's meta.
+const META_PAIRS: usize = 64;
+const META_KEY: usize = 128;
+const META_VALUE: usize = 512;
+/// What Consul keeps for itself.
+const META_RESERVED: &str = "consul-";
+
+fn meta_problem(meta: &Meta) -> Option<String> {
+    if meta.len() > META_PAIRS {
+        return Some(format!("Node metadata cannot contain more than {META_PAIRS} key/value pairs"));
+    }
+    meta.iter().find_map(|(key, value)| {
+        let known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let what = if key.is_empty() {
+            "Key cannot be blank".to_owned()
+        } else if !key.chars().all(known) {
+            "Key contains invalid characters".to_owned()
+        } else if key.len() > META_KEY {
+            format!("Key is too long (limit: {META_KEY} characters)")
+        } else if key.starts_with(META_RESERVED) {
+            format!("Key prefix '{META_RESERVED}' is reserved for internal use")
+        } else if value.len() > META_VALUE {
+            format!("Value is too long (limit: {META_VALUE} characters)")
+        } else {
+            return None;
+        };
+        Some(format!("Couldn't load metadata pair ('{key}', '{value}'): {what}"))
+    })
 }
 
 fn no_proxy() -> Object {

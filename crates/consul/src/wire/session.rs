@@ -78,11 +78,14 @@ fn lock_delay<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Text>
     #[serde(untagged)]
     enum Form {
         Number(i64),
+        Fraction(f64),
         Text(Text),
     }
     Ok(Option::<Form>::deserialize(deserializer)?.map(|form| match form {
         Form::Number(n) if n.abs() < SECONDS_BELOW => Text(Nanos::secs(n)),
         Form::Number(n) => Text(Nanos(n)),
+        Form::Fraction(n) if n.abs() < SECONDS_BELOW as f64 => Text(Nanos((n * 1e9) as i64)),
+        Form::Fraction(n) => Text(Nanos(n as i64)),
         Form::Text(text) => text,
     }))
 }
@@ -97,6 +100,7 @@ mod tests {
         assert_eq!(read(r#"{"LockDelay":"2s"}"#), Some(2_000_000_000));
         assert_eq!(read(r#"{"LockDelay":5}"#), Some(5_000_000_000));
         assert_eq!(read(r#"{"LockDelay":5000000}"#), Some(5_000_000));
+        assert_eq!(read(r#"{"LockDelay":1.5}"#), Some(1_500_000_000));
         assert_eq!(read("{}"), None);
     }
 }

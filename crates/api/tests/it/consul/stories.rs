@@ -9,7 +9,7 @@ use baton_consul::wire::{
 use baton_consul::{Client, Config, Error};
 use baton_model::Nanos;
 
-use super::support::{Face, NODE, RealAgent};
+use super::support::{Face, NODE, RealAgent, ask};
 
 #[test]
 fn our_face() {
@@ -28,6 +28,19 @@ fn a_real_agent() {
     if let Some(agent) = RealAgent::start() {
         run(&format!("http://{}", agent.address));
     }
+}
+
+/// Events are remembered only; what is written after them is written all the same.
+#[test]
+fn events_use_their_index_up() {
+    let face = Face::over_server();
+    for name in ["one", "two", "three"] {
+        assert_eq!(ask(face.address, "PUT", &format!("/v1/event/fire/{name}"), "").status, 200, "{name}");
+    }
+    assert_eq!(ask(face.address, "PUT", "/v1/kv/after", "x").body, "true");
+    let events = ask(face.address, "GET", "/v1/event/list", "");
+    assert_eq!(events.json().as_array().map(Vec::len), Some(3));
+    assert!(ask(face.address, "GET", "/v1/kv/after", "").index() > events.index());
 }
 
 fn run(address: &str) {
