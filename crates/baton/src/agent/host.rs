@@ -68,12 +68,11 @@ impl Ticks {
 
 fn disk(dir: &Path) -> Value {
     let Ok(found) = statvfs(dir) else { return json!({ "Mountpoint": dir }) };
-    // The types differ by system.
-    let unit = found.fragment_size() as u64;
-    let (size, free) = (found.blocks() as u64 * unit, found.blocks_free() as u64 * unit);
-    let available = found.blocks_available() as u64 * unit;
+    let unit = found.fragment_size();
+    let (size, free) = (found.blocks() * unit, found.blocks_free() * unit);
+    let available = found.blocks_available() * unit;
     let used = size.saturating_sub(free);
-    let (files, files_free) = (found.files() as u64, found.files_free() as u64);
+    let (files, files_free) = (found.files(), found.files_free());
     let percent = |part: u64, whole: u64| part as f64 * 100.0 / whole.max(1) as f64;
     json!({
         "Device": "",

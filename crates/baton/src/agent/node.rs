@@ -192,7 +192,10 @@ impl RunningNode {
 
 /// The node's id, the same at every start.
 pub fn node_id(path: &Path) -> Result<String> {
-    if let Ok(id) = std::fs::read_to_string(path) {
+    // An empty file is what a crash during the first start leaves.
+    if let Ok(id) = std::fs::read_to_string(path)
+        && !id.trim().is_empty()
+    {
         return Ok(id.trim().to_owned());
     }
     let id = baton_model::id::new();
