@@ -14,6 +14,7 @@ mod backend;
 mod blocking;
 mod catalog;
 mod checks;
+mod drain;
 mod events;
 mod health;
 mod kv;
@@ -67,6 +68,7 @@ pub struct Identity {
 struct Face {
     backend: Arc<dyn Backend>,
     identity: Arc<Identity>,
+    drains: Arc<drain::Drains>,
 }
 
 impl Face {
@@ -88,7 +90,7 @@ struct Call {
 
 /// All of `/v1/…`. Put it behind the layer that checks `Host`, `Origin` and tokens.
 pub fn router(backend: Arc<dyn Backend>, identity: Identity) -> Router {
-    let face = Face { backend, identity: Arc::new(identity) };
+    let face = Face { backend, identity: Arc::new(identity), drains: Arc::default() };
     Router::new().fallback(answer).with_state(face)
 }
 
@@ -179,6 +181,7 @@ async fn dispatch(face: &Face, endpoint: Endpoint, call: Call) -> Result<Answer,
         E::SessionInfo => session::info(face, &call).await,
         E::SessionNode => session::on_node(face, &call).await,
         E::SessionList => session::list(face, &call).await,
+        E::Drain => drain::handle(face, &call),
         E::EventFire => events::fire(face, &call).await,
         E::EventList => events::list(face, &call).await,
         // What Consul keeps in these lists does not exist here, and clients ask for it all the same.

@@ -45,6 +45,7 @@ pub(super) enum Endpoint {
     SessionInfo,
     SessionNode,
     SessionList,
+    Drain,
     EventFire,
     EventList,
     StatusLeader,
@@ -63,6 +64,9 @@ pub(super) enum Endpoint {
 enum Access {
     Open,
     Token,
+    /// Everybody on loopback may write, too: proxies have no token, and all that a wrong count can do is to delay a stop, or
+    /// not to delay it.
+    Counts,
 }
 
 struct Route {
@@ -142,6 +146,12 @@ const ROUTES: &[Route] = &[
     open("session/info/", Endpoint::SessionInfo),
     open("session/node/", Endpoint::SessionNode),
     open("session/list", Endpoint::SessionList),
+    Route {
+        path: "baton/drain/",
+        methods: &[Method::GET, Method::PUT],
+        access: Access::Counts,
+        endpoint: Endpoint::Drain,
+    },
     write("event/fire/", Endpoint::EventFire),
     // Payloads are as private as values.
     token("event/list", GET, Endpoint::EventList),
@@ -184,7 +194,11 @@ pub fn needs_token(method: &Method, path: &str) -> bool {
         return false;
     }
     match route(path) {
-        Some((route, _)) => route.access == Access::Token || *method != Method::GET,
+        Some((route, _)) => match route.access {
+            Access::Counts => false,
+            Access::Open => *method != Method::GET,
+            Access::Token => true,
+        },
         None => *method != Method::GET,
     }
 }
@@ -214,13 +228,14 @@ mod tests {
             assert!(needs_token(&Method::GET, path), "{path}");
         }
         assert!(!needs_token(&Method::OPTIONS, "/v1/kv/a"));
+        assert!(!needs_token(&Method::PUT, "/v1/baton/drain/web"));
     }
 
     #[test]
     fn every_route_that_takes_another_method_than_get_needs_the_token() {
         for route in ROUTES {
             let writes = route.methods.iter().any(|method| *method != Method::GET);
-            assert!(!writes || route.access == Access::Token, "{}", route.path);
+            assert!(!writes || route.access != Access::Open, "{}", route.path);
         }
     }
 

@@ -8,6 +8,7 @@
 //! version and no other file's; sockets are stored with the supervisor before the process calls itself ready.
 
 pub mod agent;
+mod drain;
 mod internals;
 mod observe;
 mod runtime;

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::agent;
+use super::drain::Drains;
 use super::internals::{self, View};
 use super::observe::Observers;
 use super::sources::{Sources, saved};
@@ -44,8 +45,8 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
 
     let view = Arc::new(View::default());
     let observers = Arc::new(Observers::new(&sources.fixed)?);
-    // Its predecessor serves on: this one is looked at first, see `Caught::GoOn`.
-    let standby = supervisor.is_present() && std::env::var_os(STANDBY).is_some() && !inherited.is_empty();
+    // Only where it is asked for: else it accepts at once and its predecessor stands by, so that its checks reach it alone.
+    let standby = supervisor.is_present() && std::env::var(STANDBY).is_ok_and(|value| value == "alone") && !inherited.is_empty();
     let config = EngineConfig {
         internals: internals::all(&view, observers.metrics()),
         access_log: (!observers.is_idle()).then(|| Arc::clone(&observers) as Arc<dyn AccessLog>),
@@ -72,6 +73,9 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
     }
     supervisor.ready(true)?;
 
+    let mut drains = Drains::default();
+    let name = format!("{}-{}", baton_net::listen::hostname(), std::process::id());
+    let mut draining = None;
     loop {
         tokio::select! {
             () = files.watch.changed() => if !files.read_into(&mut sources) {
@@ -80,6 +84,7 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
             picture = catalog.changed() => {
                 sources.take_catalog(&picture);
                 catalog.save(&picture);
+                draining = Some(Sources::draining(&picture));
             }
             caught = signals.next() => match caught {
                 Caught::Stop => break,
@@ -107,14 +112,19 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
                 Caught::StandBy | Caught::GoOn | Caught::Other => continue,
             },
         }
-        if apply(&engine, &sources, &view, &supervisor) {
+        let applied = apply(&engine, &sources, &view, &supervisor);
+        if let Some(draining) = draining.take() {
+            // After the table is in force: from then on the counts only fall.
+            drains.set(draining, &engine, catalog.client.as_ref(), &name);
+        }
+        if applied {
             observers.applied(&engine.snapshot().table);
             probes.follow(&engine);
         }
     }
     tracing::info!("stopping");
     supervisor.stopping()?;
-    drop((files, catalog));
+    drop((files, catalog, drains));
     view.clear();
     let plan = DrainPlan::of(&engine.snapshot().table);
     let drained = alone(engine).await.shutdown(plan).await?;
@@ -233,6 +243,7 @@ impl FileSource {
 
 /// The catalog provider, if there is one.
 struct CatalogSource {
+    client: Option<baton_consul::Client>,
     following: Option<JoinHandle<()>>,
     options: Option<baton_routing::config::ConsulCatalog>,
     pictures: watch::Receiver<Picture>,
@@ -242,7 +253,7 @@ struct CatalogSource {
 impl CatalogSource {
     fn start(sources: &Sources) -> Result<Self> {
         let state = std::env::var_os("BATON_STATE_DIR").map(|dir| PathBuf::from(dir).join(CATALOG_FILE));
-        let mut source = Self { following: None, options: None, pictures: watch::channel(None).1, state };
+        let mut source = Self { client: None, following: None, options: None, pictures: watch::channel(None).1, state };
         source.follow(sources)?;
         Ok(source)
     }
@@ -258,6 +269,7 @@ impl CatalogSource {
             None => None,
             Some(options) => {
                 let catalog = Catalog::new(options).context("providers.consulCatalog")?;
+                self.client = Some(catalog.client().clone());
                 Some(tokio::spawn(async move { catalog.follow(&tell).await }))
             }
         };

@@ -75,8 +75,25 @@ impl Sources {
         let Some(picture) = picture else { return };
         let instances: Vec<Instance> = picture.values().flat_map(|entries| entries.iter().map(instance)).collect();
         let read = tags::read(&instances, options, &self.context);
+        if self.catalog.tcp != read.config.tcp || self.catalog.udp != read.config.udp {
+            unserved(CATALOG, &read.config);
+        }
         self.tell(read.findings);
         self.catalog = read.config;
+    }
+
+    /// Instances that are about to stop: id and address of each.
+    pub fn draining(picture: &Picture) -> Vec<(String, String)> {
+        let entries = picture.iter().flat_map(|services| services.values()).flat_map(|entries| entries.iter());
+        let leaving = entries.filter(|entry| entry.service.meta.contains_key(DRAINING));
+        leaving
+            .map(|entry| {
+                let service = &entry.service;
+                let host = if service.address.is_empty() { &entry.node.address } else { &service.address };
+                let host = if host.contains(':') { format!("[{host}]") } else { host.clone() };
+                (service.id.clone(), format!("{host}:{}", service.port))
+            })
+            .collect()
     }
 
     /// Tells findings that were not told before.
@@ -109,6 +126,7 @@ impl GoodFile {
         match parsed {
             Ok(config) => {
                 config.findings.iter().for_each(log);
+                unserved(name, &config.config);
                 if config.refused && self.good.is_some() {
                     tracing::error!("{name}: keeping its last good version");
                 } else {
@@ -121,6 +139,16 @@ impl GoodFile {
                 tracing::error!("{name}: {kept}");
             }
         }
+    }
+}
+
+/// Tells which routers serve nothing.
+fn unserved(source: &str, config: &ProviderConfig) {
+    for router in config.tcp.routers.keys() {
+        tracing::error!("{source}: the TCP router {router} serves nothing: TCP routers are not implemented");
+    }
+    for router in config.udp.routers.keys() {
+        tracing::error!("{source}: the UDP router {router} serves nothing: UDP routers are not implemented");
     }
 }
 

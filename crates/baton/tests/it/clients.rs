@@ -18,7 +18,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 /// A test that fails shows this many failures.
 const SHOWN: usize = 10;
 
-/// Clients with one keep-alive connection each.
+/// Clients with one connection each.
 pub struct Clients {
     stop: Arc<AtomicBool>,
     answers: Arc<AtomicU64>,
@@ -29,13 +29,22 @@ pub struct Clients {
 impl Clients {
     /// `each` clients for every proxy.
     pub fn start(proxies: &[SocketAddr], each: usize) -> Self {
+        Self::with(proxies, each, true)
+    }
+
+    /// With another connection for every request.
+    pub fn start_closing(proxies: &[SocketAddr], each: usize) -> Self {
+        Self::with(proxies, each, false)
+    }
+
+    fn with(proxies: &[SocketAddr], each: usize, keep: bool) -> Self {
         let (stop, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let threads = proxies
             .iter()
             .flat_map(|proxy| std::iter::repeat_n(*proxy, each))
             .map(|proxy| {
                 let (stop, answers) = (Arc::clone(&stop), Arc::clone(&answers));
-                std::thread::spawn(move || ask_until(proxy, &stop, &answers))
+                std::thread::spawn(move || ask_until(proxy, keep, &stop, &answers))
             })
             .collect();
         let clients = Self { stop, answers, threads, started: Instant::now() };
@@ -78,13 +87,14 @@ pub fn full_time() -> Duration {
     Duration::from_secs(if long { 30 } else { 10 })
 }
 
-fn ask_until(proxy: SocketAddr, stop: &AtomicBool, answers: &AtomicU64) -> Vec<String> {
+fn ask_until(proxy: SocketAddr, keep: bool, stop: &AtomicBool, answers: &AtomicU64) -> Vec<String> {
     let mut failures = Vec::new();
     let mut connection = None;
     let started = Instant::now();
     while !stop.load(Ordering::Relaxed) {
         match ask(proxy, &mut connection) {
-            Ok(()) => {}
+            Ok(()) if keep => {}
+            Ok(()) => connection = None,
             Err(failure) => {
                 connection = None;
                 failures.push(format!("{proxy} after {:?}: {failure}", started.elapsed()));

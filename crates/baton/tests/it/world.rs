@@ -29,6 +29,9 @@ pub const WHOAMI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/wh
 pub const WEB: u16 = 8000;
 pub const API: u16 = 8080;
 
+/// The user without any rights.
+const NOBODY: u32 = 65534;
+
 /// The whoami example's host.
 pub const HOST: &str = "whoami.localhost";
 
@@ -83,6 +86,8 @@ pub struct World {
     dir: TempDir,
     network: [u8; 3],
     args: Vec<String>,
+    /// Started as another user than the one who runs the test.
+    user: Option<u32>,
     pub api: String,
     pub catalog: String,
     pub started: Value,
@@ -120,10 +125,23 @@ impl World {
             dir: tempfile::Builder::new().prefix("it").tempdir().unwrap(),
             network: network(),
             args: Vec::new(),
+            user: None,
             api: String::new(),
             catalog: String::new(),
             started: Value::Null,
         }
+    }
+
+    /// A prepared one for a user without any rights; `None` where that cannot be (not root, or the binary is out of reach).
+    pub fn of_nobody(mut self) -> Option<Self> {
+        use std::os::unix::process::CommandExt as _;
+        if !nix::unistd::Uid::effective().is_root() {
+            return None;
+        }
+        let reachable = baton().arg("--version").uid(NOBODY).gid(NOBODY).stdout(Stdio::null()).status();
+        std::os::unix::fs::chown(self.dir.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        self.user = Some(NOBODY);
+        reachable.is_ok_and(|status| status.success()).then_some(self)
     }
 
     /// Starts a prepared one with these options.
@@ -167,6 +185,10 @@ impl World {
         command.env("TMPDIR", self.dir.path()).env_remove("BATON_ADDR").env_remove("NOMAD_ADDR");
         // As a shell does it: Ctrl-C reaches this group and not the test's.
         command.process_group(0);
+        if let Some(user) = self.user {
+            std::os::unix::process::CommandExt::uid(command.current_dir("/"), user);
+            std::os::unix::process::CommandExt::gid(&mut command, user);
+        }
         command
     }
 

@@ -54,6 +54,11 @@ impl Catalog {
         Ok(Self { client, read, prefix })
     }
 
+    /// For what else there is to say to the catalog.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Follows the catalog until nobody looks at `to` any more.
     pub async fn follow(&self, to: &watch::Sender<Picture>) {
         let mut names = Watch::with(self.read.clone(), |read: Read| {
