@@ -18,11 +18,12 @@ use clap::Parser as _;
 
 fn main() -> ExitCode {
     let argv = cli::argv::normalise(std::env::args_os());
+    let usage_code = cli::argv::usage_code(&argv);
     let command = match verbs::Cli::try_parse_from(argv) {
         Ok(parsed) => parsed.command,
         Err(error) => {
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 1 } else { 0 });
+            return ExitCode::from(if error.use_stderr() { usage_code } else { 0 });
         }
     };
     match verbs::run(command) {

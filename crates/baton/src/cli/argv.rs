@@ -35,6 +35,14 @@ pub fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
         .collect()
 }
 
+/// The exit code of a command line that cannot be understood: `plan` says with 1 that something would change.
+pub fn usage_code(args: &[OsString]) -> u8 {
+    let mut words = args.iter().skip(1).filter(|arg| !arg.as_encoded_bytes().starts_with(b"-"));
+    let first = words.next();
+    let verb = if first.is_some_and(|word| word == "job") { words.next() } else { first };
+    if verb.is_some_and(|word| word == "plan") { 255 } else { 1 }
+}
+
 fn is_single_dash_long(arg: &OsStr) -> bool {
     matches!(arg.as_encoded_bytes(), [b'-', first, _, ..] if first.is_ascii_alphabetic())
 }
@@ -47,6 +55,13 @@ mod tests {
         let args = line.split(' ').map(OsString::from);
         let out: Vec<_> = normalise(args).into_iter().map(|arg| arg.into_string().unwrap()).collect();
         assert_eq!(out.join(" "), expected);
+    }
+
+    #[test]
+    fn a_wrong_plan_is_no_change() {
+        let code = |line: &str| usage_code(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        assert_eq!([code("baton job plan"), code("baton plan --nope x"), code("baton --x job plan a b")], [255; 3]);
+        assert_eq!([code("baton job run plan"), code("baton"), code("baton run plan")], [1; 3]);
     }
 
     #[test]

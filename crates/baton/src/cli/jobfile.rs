@@ -1,6 +1,6 @@
 //! Reading a job file: from disk or standard input, with its variables, and showing what is wrong with it.
 
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -74,8 +74,12 @@ fn parse(name: &str, text: &str, inputs: Inputs) -> Result<Parsed> {
 /// Shows findings on standard error, with colour on a terminal only.
 pub fn show(findings: &[Diagnostic], source: &Source) {
     let colour = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    let mut talk = std::io::stderr().lock();
     for finding in findings {
-        eprintln!("{}\n", finding.render(source, colour));
+        // Nobody has to read to the end.
+        if writeln!(talk, "{}\n", finding.render(source, colour)).is_err() {
+            return;
+        }
     }
 }
 
