@@ -46,7 +46,8 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
     let view = Arc::new(View::default());
     let observers = Arc::new(Observers::new(&sources.fixed)?);
     // Only where it is asked for: else it accepts at once and its predecessor stands by, so that its checks reach it alone.
-    let standby = supervisor.is_present() && std::env::var(STANDBY).is_ok_and(|value| value == "alone") && !inherited.is_empty();
+    let standby =
+        supervisor.is_present() && std::env::var(STANDBY).is_ok_and(|value| value == "alone") && !inherited.is_empty();
     let config = EngineConfig {
         internals: internals::all(&view, observers.metrics()),
         access_log: (!observers.is_idle()).then(|| Arc::clone(&observers) as Arc<dyn AccessLog>),
