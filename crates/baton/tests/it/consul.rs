@@ -180,7 +180,7 @@ fn services_follow_what_runs_through_every_crash() {
 
     // Everything here dies at once; the next agent removes what it left behind.
     drop(agent_killed(agent, &story));
-    assert_eq!(consul.instances("passing").unwrap(), [id.clone()], "nobody was there to remove it");
+    assert_eq!(consul.instances("passing").unwrap(), std::slice::from_ref(&id), "nobody was there to remove it");
     let _agent = story.start();
     let (alloc, _) = story.await_running();
     eventually("the registration of what runs", LIMIT, || match consul.await_one("passing") {

@@ -63,11 +63,11 @@ fn bad_successors_leave_the_old_proxies_serving_without_a_failed_request() {
     let before = world.await_running("edge", 2);
     let pids: Vec<Vec<i32>> = before.iter().map(|alloc| world.pids(&alloc.id)).collect();
     let clients = fresh(&world);
-    let sick = |job: String| job.replace("ping:\n  entryPoint: \"api\"", "ping:\n  entryPoint: \"websecure\"");
-    let broken = |job: String| job.replace("log:\n  level: \"INFO\"", "log:\n  level: [\"INFO\"");
-    let bad: [(u32, &dyn Fn(String) -> String, &str); 2] =
-        [(1, &sick, "could not take over"), (2, &broken, "before it was ready")];
-    for (number, change, why) in bad {
+    let sick: fn(String) -> String =
+        |job| job.replace("ping:\n  entryPoint: \"api\"", "ping:\n  entryPoint: \"websecure\"");
+    let broken: fn(String) -> String = |job| job.replace("log:\n  level: \"INFO\"", "log:\n  level: [\"INFO\"");
+    let bad = [(sick, "could not take over"), (broken, "before it was ready")];
+    for (number, (change, why)) in (1..).zip(bad) {
         let text = edition(number, |job| {
             let changed = change(job.clone());
             assert_ne!(changed, job);
