@@ -1,7 +1,8 @@
 //! `baton dev`: an agent with several virtual nodes in one process tree.
 //!
-//! Each node has its own loopback address, keeper and directories and talks to the server like a real one. Without a data
-//! directory everything lies in a temporary one, and the keepers end it all should this process vanish.
+//! Each node has its own loopback address, keeper and directories and talks to the server like a real one. Ctrl-C stops
+//! everything. Without a data directory everything lies in a temporary one, and the keepers end it all should this process
+//! vanish; with one, tasks outlive a vanished process, and the next start goes on with what was there.
 
 mod banner;
 mod events;
@@ -80,7 +81,7 @@ pub async fn run(options: Options) -> Result<u8> {
     }
     eprintln!("stopping; Ctrl-C again kills");
     tokio::select! {
-        () = dev.stop(dir.keeps()) => {}
+        () = dev.stop(&dir) => {}
         () = stop.first() => bail!("killed; what still ran is ended by its keeper"),
     }
     dir.close()?;
@@ -117,8 +118,7 @@ impl Dev {
                 Some(occupied::listen(options.catalog, purpose).await?)
             }
         };
-        let wishes = Wishes::of(jobs);
-        let datacenter = options.datacenter.clone().unwrap_or_else(|| wishes.node(0).datacenter);
+        let datacenter = options.datacenter.clone().unwrap_or_else(|| Wishes::of(jobs).node(0).datacenter);
         let config = Config {
             datacenter: datacenter.clone(),
             name: "baton-dev".to_owned(),
@@ -138,6 +138,7 @@ impl Dev {
             catalog,
         };
         let control = Control::start(setup).await?;
+        let wishes = Wishes::of(&wanted(jobs, &control));
         let catalog_address = match (&options.consul, control.catalog_address) {
             (Some(consul), _) => consul.clone(),
             (None, Some(address)) => address.to_string(),
@@ -148,6 +149,9 @@ impl Dev {
             let setup = node(options, &wishes, index, dir, &control, &catalog_address)?;
             let running = setup.start().await?;
             control.clients.add(running.node.id.clone(), std::sync::Arc::new(LocalClient::new(&running.client)));
+            if dir.take_rest(&running.node.name) {
+                control.server.set_eligibility(running.node.id.clone(), Eligibility::Eligible).await?;
+            }
             nodes.push(running);
         }
         tell(options, jobs, &control, &nodes, &catalog_address, dir)?;
@@ -165,20 +169,27 @@ impl Dev {
         Ok(Submitted::All)
     }
 
-    async fn stop(self, keeps: bool) {
+    async fn stop(self, dir: &Directory) {
         self.events.abort();
-        let how = if keeps { Shutdown::Leave } else { Shutdown::StopAll };
-        for node in &self.nodes {
-            self.control.clients.remove(&node.node.id);
-            if how == Shutdown::StopAll {
-                // What is stopped here is not to be placed again.
-                let (id, eligibility) = (node.node.id.clone(), Eligibility::Ineligible);
-                let _ = self.control.server.set_eligibility(id, eligibility).await;
+        for RunningNode { node, .. } in &self.nodes {
+            self.control.clients.remove(&node.id);
+            let known = self.control.server.state().node(&node.id).map(|node| node.scheduling_eligibility);
+            if known == Some(Eligibility::Eligible) {
+                // What is stopped here is not to be placed again before the next start.
+                dir.leave_rest(&node.name);
+                let _ = self.control.server.set_eligibility(node.id.clone(), Eligibility::Ineligible).await;
             }
         }
-        futures::future::join_all(self.nodes.into_iter().map(|node| node.stop(how))).await;
+        futures::future::join_all(self.nodes.into_iter().map(|node| node.stop(Shutdown::StopAll))).await;
         self.control.stop().await;
     }
+}
+
+/// The given jobs, and behind them those that a data directory still holds.
+fn wanted(jobs: &[Job], control: &Control) -> Vec<Job> {
+    let state = control.server.state();
+    let kept = state.jobs().filter(|job| !job.stop && jobs.iter().all(|given| given.id != job.id));
+    jobs.iter().cloned().chain(kept.map(|job| Job::clone(job))).collect()
 }
 
 fn node(
@@ -210,7 +221,7 @@ fn node(
         limits: NodeLimits::default(),
         bind: true,
         script_checks: true,
-        temporary: (!dir.keeps()).then(|| dir.path.clone()),
+        temporary: dir.is_temporary().then(|| dir.path.clone()),
         name,
     })
 }
@@ -264,8 +275,26 @@ impl Directory {
         Ok(Self { path: temporary.path().to_owned(), temporary: Some(temporary) })
     }
 
-    fn keeps(&self) -> bool {
-        self.temporary.is_none()
+    fn is_temporary(&self) -> bool {
+        self.temporary.is_some()
+    }
+
+    /// Notes that a node is at rest only because everything stops.
+    fn leave_rest(&self, node: &str) {
+        if !self.is_temporary()
+            && let Err(error) = std::fs::write(self.rest(node), "")
+        {
+            tracing::warn!(%error, node, "the next start will not place anything on this node by itself");
+        }
+    }
+
+    /// Whether that was noted at the last stop; forgets it.
+    fn take_rest(&self, node: &str) -> bool {
+        std::fs::remove_file(self.rest(node)).is_ok()
+    }
+
+    fn rest(&self, node: &str) -> PathBuf {
+        self.path.join("nodes").join(node).join("stopped-with-dev")
     }
 
     fn close(self) -> Result<()> {

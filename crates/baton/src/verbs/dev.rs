@@ -14,7 +14,8 @@ use crate::dev::{self, Options};
 ///
 /// One server, virtual nodes with a loopback address each, the catalog and the API; nothing else needs to be installed and
 /// no root. The jobs of the given files are run; the nodes' datacenter and metadata are what these jobs ask for. Ctrl-C
-/// stops everything and leaves nothing behind; a second one kills.
+/// stops everything and leaves nothing behind, except a data directory that was given: with it the next start goes on. A
+/// second Ctrl-C kills.
 #[derive(Debug, Args)]
 pub struct Dev {
     /// How many virtual nodes

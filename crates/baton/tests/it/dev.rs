@@ -231,6 +231,28 @@ fn ctrl_c_stops_all_of_it_and_leaves_nothing() {
 }
 
 #[test]
+fn ctrl_c_with_a_data_directory_stops_all_of_it_and_the_next_start_goes_on() {
+    let mut world = World::lasting_serving();
+    world.cli(&["node", "eligibility", "-disable", "edge-2"]).ok();
+    killpg(world.dev().pid(), Signal::SIGINT).unwrap();
+    assert_eq!(world.dev().wait(END_LIMIT).code(), Some(0), "{}", world.log());
+    assert_eq!(world.processes(), Vec::<i32>::new());
+    assert!(world.data().is_dir());
+
+    // Without a job file: what was there is run again, but for the node that the operator has put to rest.
+    world.begin(&[]);
+    let alloc = eventually("edge runs again", LIMIT, || {
+        let allocs = world.all_allocs("edge");
+        allocs.iter().position(|alloc| alloc.status == "running").map(|at| allocs[at].node.clone()).ok_or(allocs)
+    });
+    assert_eq!(alloc, "edge-1");
+    world.await_backends(11, 2);
+    let nodes = world.cli(&["node", "status"]).ok();
+    assert!(nodes.contains("edge-1  <none>  false  eligible"), "{nodes}");
+    assert!(nodes.contains("edge-2  <none>  false  ineligible"), "{nodes}");
+}
+
+#[test]
 fn a_killed_dev_without_data_directory_is_cleaned_up_by_its_keepers() {
     let mut world = World::serving();
     world.dev().signal(Signal::SIGKILL);

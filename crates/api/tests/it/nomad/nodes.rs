@@ -14,8 +14,11 @@ async fn what_ran_on_a_lost_node_runs_elsewhere_and_ends_there_when_it_returns()
     let second = FakeNode::join(&world, "edge-2").await;
     first.vanish();
     world.until(&format!("/v1/node/{}", first.id), |node| (node["Status"] == "down").then_some(())).await;
-    let allocs = world.running("web", 1).await;
-    assert_eq!(allocs[0]["NodeID"], second.id.as_str());
+    let on_second = |allocs: &Value| {
+        let moved = |alloc: &&Value| alloc["NodeID"] == second.id.as_str() && alloc["ClientStatus"] == "running";
+        list(allocs).iter().find(moved).map(|_| ())
+    };
+    world.until("/v1/job/web/allocations", on_second).await;
     let path = format!("/v1/allocation/{}", old["ID"].as_str().unwrap());
     let lost = world.get(&path).await;
     assert_eq!(lost["ClientStatus"], "lost");
