@@ -85,10 +85,8 @@ impl Keeper {
 
     pub(crate) async fn start(&self, spec: StartSpec) -> Result<TaskInfo, KeeperCallError> {
         match self.call(Request::Start(Box::new(spec))).await? {
-            Reply::Task(task) => {
-                self.tasks.set((*task).clone());
-                Ok(*task)
-            }
+            // Its events came before this answer, and later ones may have come since: the answer is no news.
+            Reply::Task(task) => Ok(*task),
             other => Err(KeeperCallError::Refused(format!("unexpected answer {other:?}"))),
         }
     }
@@ -147,7 +145,7 @@ impl Tasks {
     fn set(&self, task: TaskInfo) {
         let mut watches = self.lock();
         watches.entry(task.key.clone()).or_default().send_if_modified(|known| {
-            // An answer may overtake an event: an older incarnation or an end taken back is never news.
+            // An older incarnation or an end taken back is never news.
             let stale = known.as_ref().is_some_and(|known| {
                 known.incarnation > task.incarnation
                     || (known.incarnation == task.incarnation && known.exit().is_some() && task.exit().is_none())

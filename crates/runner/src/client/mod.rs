@@ -65,7 +65,10 @@ impl Client {
                 .map_err(|source| ClientError::Path { path: path.clone(), source })?;
         }
         let lock = lock(&config)?;
-        let services = Services::start(config.catalog.clone(), config.script_checks, config.dir.join("services.json"));
+        let past = state::all(&config.dir).map_err(|source| ClientError::Path { path: config.dir.clone(), source })?;
+        let taken_up = past.iter().filter(|state| !state.ended).map(|state| state.alloc.id.clone()).collect();
+        let owned = config.dir.join("services.json");
+        let services = Services::start(config.catalog.clone(), config.script_checks, owned, taken_up);
         let shared = Arc::new(Shared {
             keeper: Keeper::connect(config.keeper.clone()),
             hub: Hub::new(config.fetcher.clone()),
@@ -77,8 +80,6 @@ impl Client {
             wake: Notify::new(),
             config,
         });
-        let past = state::all(&shared.config.dir)
-            .map_err(|source| ClientError::Path { path: shared.config.dir.clone(), source })?;
         shared.keeper.known().await;
         // Old ones first: a successor looks at them.
         let succeeds: HashMap<String, String> =

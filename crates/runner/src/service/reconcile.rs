@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::catalog::{Catalog, Report, Reports};
 use super::definition::{CHECK_PREFIX, CheckKind, CheckSpec, Registration};
-use super::sync::Services;
+use super::sync::{Services, belongs};
 
 /// Between two comparisons with the catalog, as in Nomad.
 const ANTI_ENTROPY: Duration = Duration::from_secs(30);
@@ -75,8 +75,15 @@ impl Services {
             let surplus = surplus.filter(|id| !registration.checks.iter().any(|check| check.id == **id));
             state.leaving_checks.extend(surplus.cloned());
         }
-        let ours = |id: &&String| catalog.is_exclusive() || state.owned.contains(*id);
+        // At the first look nothing may have been taken up yet; at the next, what has not been is left over.
+        let early = state.found.is_none();
+        let taken_up = |id: &str| early && self.inner.taken_up.iter().any(|alloc| belongs(id, alloc));
+        let ours = |id: &&String| (catalog.is_exclusive() || state.owned.contains(*id)) && !taken_up(id);
         let surplus: Vec<String> = there.keys().filter(|id| !wanted.contains(*id)).filter(ours).cloned().collect();
+        if early {
+            let of_taken_up = there.iter().filter(|(id, _)| taken_up(id));
+            state.found = Some(of_taken_up.map(|(id, known)| (id.clone(), known.checks.clone())).collect());
+        }
         state.leaving.extend(surplus);
         Ok(())
     }
@@ -134,9 +141,11 @@ impl Services {
     fn unregistered(&self) -> Option<(Registration, Reports)> {
         let state = self.lock();
         let entry = state.scopes.values().flatten().find(|entry| !entry.registered)?;
+        let found = state.found.as_ref().and_then(|found| found.get(&entry.registration.id));
+        let as_found = |id: &String| Some(Report { status: *found?.get(id)?, output: String::new() });
+        let report = |id: &String| state.reports.get(id).cloned().or_else(|| as_found(id));
         let checks = entry.registration.checks.iter();
-        let reports =
-            checks.filter_map(|check| Some((check.id.clone(), state.reports.get(&check.id)?.clone()))).collect();
+        let reports = checks.filter_map(|check| Some((check.id.clone(), report(&check.id)?))).collect();
         Some((entry.registration.clone(), reports))
     }
 

@@ -16,7 +16,7 @@ use tokio::task::AbortHandle;
 use super::DRAIN_LIMIT;
 use super::catalog::{Catalog, Report, Reports};
 use super::checker::Checker;
-use super::definition::{Registration, Wanted};
+use super::definition::{Registration, SERVICE_PREFIX, Wanted};
 use crate::state;
 
 /// How long the end of a task waits for its services to be gone from the catalog.
@@ -38,6 +38,8 @@ pub(super) struct Inner {
     pub(super) state: Mutex<State>,
     pub(super) wake: Notify,
     pub(super) changes: watch::Sender<u64>,
+    /// Allocations that were not over when the earlier agent ended.
+    pub(super) taken_up: BTreeSet<String>,
     /// Ids ever registered from here and not yet removed: what to clean up in a shared catalog after a crash.
     pub(super) owned_path: PathBuf,
     pub(super) worker: OnceLock<AbortHandle>,
@@ -52,6 +54,9 @@ pub(super) struct State {
     pub(super) leaving: BTreeSet<String>,
     /// Checks to take out of services that stay.
     pub(super) leaving_checks: BTreeSet<String>,
+    /// What an earlier agent had registered and this one found, by service: a check that said so is believed until it says
+    /// something else, and nothing of it is surplus before its allocation had time to be taken up. `None` before the first look.
+    pub(super) found: Option<BTreeMap<String, BTreeMap<String, Status>>>,
     pub(super) owned: BTreeSet<String>,
     pub(super) owned_saved: BTreeSet<String>,
 }
@@ -73,7 +78,12 @@ impl Drop for Entry {
 }
 
 impl Services {
-    pub(crate) fn start(catalog: Option<Arc<dyn Catalog>>, scripts: bool, owned_path: PathBuf) -> Self {
+    pub(crate) fn start(
+        catalog: Option<Arc<dyn Catalog>>,
+        scripts: bool,
+        owned_path: PathBuf,
+        taken_up: BTreeSet<String>,
+    ) -> Self {
         let owned: BTreeSet<String> = state::read(&owned_path).unwrap_or_default();
         let state = State { owned: owned.clone(), owned_saved: owned, ..State::default() };
         let inner = Inner {
@@ -82,6 +92,7 @@ impl Services {
             state: Mutex::new(state),
             wake: Notify::new(),
             changes: watch::Sender::new(0),
+            taken_up,
             owned_path,
             worker: OnceLock::new(),
         };
@@ -212,6 +223,11 @@ impl Services {
                 }
             }
             state.leaving.extend(ids.iter().cloned());
+            // What ended is not what was found any more.
+            let alloc = scope.split('/').next().unwrap_or(scope);
+            if let Some(found) = &mut state.found {
+                found.retain(|id, _| !belongs(id, alloc));
+            }
             ids
         };
         if ids.is_empty() || self.inner.catalog.is_none() {
@@ -293,6 +309,11 @@ impl Services {
             Err(error) => tracing::error!(%error, path = %self.inner.owned_path.display(), "cannot write"),
         }
     }
+}
+
+/// Is this a service of the allocation?
+pub(super) fn belongs(service_id: &str, alloc_id: &str) -> bool {
+    service_id.strip_prefix(SERVICE_PREFIX).is_some_and(|rest| rest.starts_with(alloc_id))
 }
 
 fn check_state(status: Status) -> CheckState {

@@ -116,7 +116,8 @@ fn web() -> Registration {
 /// Script checks are switched off: each gives the same result without a process.
 fn start(book: &Arc<Book>, registration: Registration) -> (Services, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
-    let services = Services::start(Some(book.clone()), false, dir.path().join("owned"));
+    let services =
+        Services::start(Some(book.clone()), false, dir.path().join("owned"), std::collections::BTreeSet::new());
     set(&services, registration);
     (services, dir)
 }

@@ -156,3 +156,32 @@ async fn a_mistyped_port_label_fails_the_task_and_says_so() {
     assert!(text.contains("no port has the label") && text.contains("htpp"), "{text}");
     assert!(world.catalog.services.borrow().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restarted_agent_takes_no_running_service_out_of_the_catalog() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut world = World::new().await;
+    let mut task = shell("t", "exec sleep 600");
+    task.services = vec![service(listener.local_addr().unwrap().port(), "tcp")];
+    world.server.want(with_network(alloc("a1", JobType::Service, vec![task])));
+    world
+        .catalog
+        .until("it passes", |all| all.values().any(|(_, checks)| checks.values().any(|status| status == "passing")))
+        .await;
+    world.kill_agent();
+    world.catalog.history.lock().unwrap().clear();
+    let fewest = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(usize::MAX));
+    let (mut services, seen) = (world.catalog.services.subscribe(), fewest.clone());
+    tokio::spawn(async move {
+        while services.changed().await.is_ok() {
+            seen.fetch_min(services.borrow_and_update().len(), std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    world.start().await;
+    world.server.until_status("a1", Running).await;
+    // A further check has run, and been told or not.
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert!(world.catalog.history.lock().unwrap().iter().all(|status| status == "passing"));
+    assert_eq!(world.catalog.services.borrow().len(), 1);
+    assert!(fewest.load(std::sync::atomic::Ordering::Relaxed) >= 1);
+}
