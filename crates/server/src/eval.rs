@@ -2,7 +2,7 @@
 
 use baton_model::eval::{EvalStatus, trigger};
 use baton_model::plan::Plan;
-use baton_model::{AllocDesiredStatus, Allocation, Evaluation, Job, JobType, Timestamp, id};
+use baton_model::{AllocDesiredStatus, Allocation, Evaluation, Job, JobType, Timestamp};
 
 use crate::draft::Draft;
 use crate::error::ServerError;
@@ -15,7 +15,7 @@ const SUPERSEDED: &str = "cancelled because a newer evaluation of the job waits"
 /// A pending evaluation of `job`, not yet stored.
 pub(crate) fn of_job(job: &Job, triggered_by: &str) -> Evaluation {
     Evaluation {
-        id: id::new(),
+        id: crate::id::new(),
         namespace: job.namespace.clone(),
         priority: job.priority,
         job_type: job.job_type,
@@ -50,7 +50,7 @@ pub(crate) fn create_for_node(draft: &mut Draft, node_id: &str, triggered_by: &s
     for job_id in jobs {
         let eval = draft.job(&job_id).map_or_else(
             || Evaluation {
-                id: id::new(),
+                id: crate::id::new(),
                 namespace: "default".to_owned(),
                 priority: 50,
                 job_type: JobType::Service,

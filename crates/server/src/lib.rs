@@ -20,6 +20,7 @@ mod error;
 mod eval;
 mod event;
 mod gc;
+mod id;
 mod job;
 mod node;
 mod planner;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use baton_model::plan::Plan;
-use baton_model::{Allocation, Evaluation, Job, Node, Timestamp, id};
+use baton_model::{Allocation, Evaluation, Job, Node, Timestamp};
 use baton_scheduler::{SchedulerConfig, Snapshot};
 
 use crate::state::State;
@@ -47,6 +47,6 @@ fn ask<T>(
         now,
         config: &SchedulerConfig { algorithm: state.algorithm },
         holds: &BTreeSet::new(),
-        ids: &mut id::new,
+        ids: &mut crate::id::new,
     })
 }

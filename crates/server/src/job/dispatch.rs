@@ -77,7 +77,7 @@ pub(crate) fn dispatch(draft: &mut Draft, request: DispatchRequest) -> Result<Di
 
     let index = draft.next_index();
     let seconds = draft.now.0 / 1_000_000_000;
-    let unique = baton_model::id::new();
+    let unique = crate::id::new();
     let prefix = if request.id_prefix.is_empty() { String::new() } else { format!("{}-", request.id_prefix) };
     let id = format!("{}/dispatch-{prefix}{seconds}-{}", parent.id, baton_model::id::short(&unique));
     let mut meta = parent.meta.clone();

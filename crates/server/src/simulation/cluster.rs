@@ -66,6 +66,7 @@ pub(super) struct Cluster {
 
 impl Cluster {
     pub(super) fn new(seed: u64) -> Self {
+        crate::id::repeat_from(seed << 32);
         let catalog = baton_catalog::State::new("dc1");
         let mut cluster = Self {
             seed,
