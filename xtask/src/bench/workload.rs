@@ -82,7 +82,7 @@ fn h2load(port: u16, seconds: u32) -> Result<Counted> {
     let requests = count("succeeded").context("no success count from h2load")?;
     let failed = count("failed").context("no failure count from h2load")?;
     // What is cut off at the end of the time counts as failed.
-    ensure!(failed <= H2_CONNECTIONS * H2_STREAMS && text.contains("Protocol: h2"), "failed requests:\n{text}");
+    ensure!(failed <= H2_CONNECTIONS * H2_STREAMS && text.contains("protocol: h2"), "failed requests:\n{text}");
     ensure!(requests > 0 && status(&text, "4xx") + status(&text, "5xx") == 0, "wrong answers:\n{text}");
     Ok(Counted { requests: requests as f64, per_second: requests as f64 / f64::from(seconds) })
 }
