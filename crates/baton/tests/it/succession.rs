@@ -29,7 +29,7 @@ fn fresh(world: &World) -> Vec<Clients> {
 }
 
 #[test]
-fn a_rolling_replacement_proves_each_successor_alone_and_fails_no_request() {
+fn a_rolling_replacement_takes_over_and_fails_no_request() {
     let world = World::serving();
     let before = world.await_running("edge", 2);
     let clients = fresh(&world);

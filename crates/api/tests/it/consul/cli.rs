@@ -107,13 +107,13 @@ fn locks_exclude_each_other() {
         let folder = tempfile::tempdir().expect("a folder");
         let gate = folder.path().join("gate");
         let wait = format!("echo first; while [ ! -e {} ]; do sleep 0.05; done", gate.display());
-        let mut first = Process::start(&mut cli.command(&["lock", "work", &wait]));
+        let mut first = Process::start(&mut cli.command(&["lock", "turn", &wait]));
         first.await_line("first", Duration::from_secs(20));
-        let holder = ask(cli.face.address, "GET", "/v1/kv/work/.lock", "").json();
+        let holder = ask(cli.face.address, "GET", "/v1/kv/turn/.lock", "").json();
         assert!(holder[0]["Session"].is_string() && holder[0]["Flags"] == 3_304_740_253_564_472_344_u64, "{holder}");
-        let taken = cli.fails(&["lock", "-try=200ms", "work", "true"]);
+        let taken = cli.fails(&["lock", "-try=200ms", "turn", "true"]);
         assert!(taken.contains("Lock acquisition failed") || taken.contains("timeout"), "{taken}");
-        let mut second = Process::start(&mut cli.command(&["lock", "work", "echo second"]));
+        let mut second = Process::start(&mut cli.command(&["lock", "turn", "echo second"]));
         std::fs::write(&gate, "").expect("a file");
         assert!(first.wait(Duration::from_secs(20)).success(), "{}", first.output());
         assert!(second.wait(Duration::from_secs(20)).success(), "{}", second.output());
