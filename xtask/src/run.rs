@@ -5,9 +5,11 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-/// The root of the workspace.
+/// The root of the workspace that cargo runs this from. The path of the build is only the fallback: with a shared
+/// target folder the binary may have been built from another checkout.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map_or_else(PathBuf::new, Path::to_owned)
+    let manifest = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&manifest).parent().map_or_else(PathBuf::new, Path::to_owned)
 }
 
 /// Where cargo builds, as the running cargo sees it.

@@ -12,18 +12,34 @@ struct Idle {
     expires: u64,
 }
 
+/// The idle connections to one server.
+#[derive(Debug, Default)]
+struct Shelf {
+    idle: Vec<Idle>,
+    /// How many are kept where nobody needs more.
+    limit: usize,
+    /// The fewest that lay idle since the last sweep: so many were not needed.
+    lowest: usize,
+}
+
 /// The pool. Keys are [`Server::id`](crate::balance::Server)s, which never name two different servers.
+///
+/// What comes back is kept until the next sweep even beyond the limit: requests come in bursts (a turn of the core may
+/// end hundreds of exchanges and begin as many), and a connection that the next request opens again costs more than the
+/// request. The sweep closes the excess that the burst did not need. A pool never holds more connections than were in
+/// use at once.
 #[derive(Debug, Default)]
 pub struct Pool {
-    idle: RefCell<HashMap<u64, Vec<Idle>, RandomState>>,
+    shelves: RefCell<HashMap<u64, Shelf, RandomState>>,
 }
 
 impl Pool {
     /// The connection that was used last and is still open.
     pub fn take(&self, server: u64, now: u64) -> Option<Stream> {
-        let mut idle = self.idle.borrow_mut();
-        let list = idle.get_mut(&server)?;
-        while let Some(mut entry) = list.pop() {
+        let mut shelves = self.shelves.borrow_mut();
+        let shelf = shelves.get_mut(&server)?;
+        while let Some(mut entry) = shelf.idle.pop() {
+            shelf.lowest = shelf.lowest.min(shelf.idle.len());
             if entry.expires > now && entry.stream.is_quiet() {
                 return Some(entry.stream);
             }
@@ -31,33 +47,39 @@ impl Pool {
         None
     }
 
-    /// Keeps a connection for reuse, unless there are `limit` already.
+    /// Keeps a connection for reuse, `limit` of them beyond the next sweep. A limit of 0 keeps none.
     pub fn put(&self, server: u64, stream: Stream, limit: usize, expires: u64) {
-        let mut idle = self.idle.borrow_mut();
-        let list = idle.entry(server).or_default();
-        if list.len() < limit {
-            list.push(Idle { stream, expires });
+        if limit == 0 {
+            return;
         }
+        let mut shelves = self.shelves.borrow_mut();
+        let shelf = shelves.entry(server).or_default();
+        shelf.limit = limit;
+        shelf.idle.push(Idle { stream, expires });
     }
 
-    /// Closes connections that are too old, and all of servers for which `keep` is false.
+    /// Closes connections that are too old, those beyond the limit that were not needed since the last sweep, and all of
+    /// servers for which `keep` is false.
     pub fn sweep(&self, now: u64, keep: impl Fn(u64) -> bool) {
-        self.idle.borrow_mut().retain(|server, list| {
+        self.shelves.borrow_mut().retain(|server, shelf| {
             if !keep(*server) {
                 return false;
             }
-            list.retain_mut(|entry| entry.expires > now && entry.stream.is_quiet());
-            !list.is_empty()
+            let excess = shelf.idle.len().saturating_sub(shelf.limit).min(shelf.lowest);
+            shelf.idle.drain(..excess);
+            shelf.idle.retain_mut(|entry| entry.expires > now && entry.stream.is_quiet());
+            shelf.lowest = shelf.idle.len();
+            !shelf.idle.is_empty()
         });
     }
 
     /// Closes everything.
     pub fn clear(&self) {
-        self.idle.borrow_mut().clear();
+        self.shelves.borrow_mut().clear();
     }
 
     /// Idle connections to one server.
     pub fn len(&self, server: u64) -> usize {
-        self.idle.borrow().get(&server).map_or(0, Vec::len)
+        self.shelves.borrow().get(&server).map_or(0, |shelf| shelf.idle.len())
     }
 }
