@@ -1,7 +1,6 @@
 //! One byte stream type for clients and servers, plain or TLS, and the write helper that keeps what did not fit.
 
 use bytes::Bytes;
-use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -88,37 +87,36 @@ impl Stream {
                 }
             }
         }
-        self.flush_tls(cx)
+        pending.held = self.poll_records(cx)?.is_pending();
+        Ok(())
     }
 
     /// Sends what `pending` holds; ready when all of it is sent. The bytes stay until they are cleared or replaced.
     pub fn poll_drain(&mut self, cx: &mut Context<'_>, pending: &mut Outgoing) -> Poll<io::Result<()>> {
-        while !pending.is_empty() {
+        while pending.sent < pending.data.len() {
             let bytes = ready!(Pin::new(&mut *self).poll_write(cx, &pending.data[pending.sent..]))?;
             if bytes == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             pending.sent += bytes;
+            pending.held = true;
         }
-        Poll::Ready(self.flush_tls(cx))
+        if pending.held {
+            ready!(self.poll_records(cx)?);
+            pending.held = false;
+        }
+        Poll::Ready(Ok(()))
     }
 
-    /// TLS keeps records that the socket refused; they go out with the next write or this.
-    fn flush_tls(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+    /// Sends the records that TLS took while the socket refused them; ready when none is left.
+    fn poll_records(&mut self, cx: &mut Context<'_>) -> io::Result<Poll<()>> {
         match self {
-            Self::Tcp(_) => Ok(()),
+            Self::Tcp(_) => Ok(Poll::Ready(())),
             _ => match Pin::new(self).poll_flush(cx) {
-                Poll::Ready(Err(error)) => Err(error),
-                _ => Ok(()),
+                Poll::Ready(flushed) => flushed.map(Poll::Ready),
+                Poll::Pending => Ok(Poll::Pending),
             },
         }
-    }
-
-    /// Writes all of `data`.
-    pub async fn send_all(&mut self, data: Vec<u8>) -> io::Result<()> {
-        let mut pending = Outgoing { data, sent: 0 };
-        poll_fn(|cx| self.poll_drain(cx, &mut pending)).await?;
-        poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await
     }
 }
 
@@ -130,17 +128,24 @@ pub(crate) const GATHER_BYTES_MIN: usize = 4096;
 pub struct Outgoing {
     /// Everything that was queued since it was last empty.
     pub data: Vec<u8>,
-    /// How much of it went out.
+    /// How much of it the stream took.
     pub sent: usize,
+    /// The TLS layer may hold records that the socket refused.
+    held: bool,
 }
 
 impl Outgoing {
-    /// Whether nothing waits.
-    pub fn is_empty(&self) -> bool {
-        self.sent == self.data.len()
+    /// `data`, all of it still to be sent.
+    pub fn of(data: Vec<u8>) -> Self {
+        Self { data, sent: 0, held: false }
     }
 
-    /// Forgets everything, keeping the allocation.
+    /// Whether nothing waits, here or in the TLS layer.
+    pub fn is_empty(&self) -> bool {
+        self.sent == self.data.len() && !self.held
+    }
+
+    /// Forgets everything that the stream has not taken, keeping the allocation.
     pub fn clear(&mut self) {
         self.data.clear();
         self.sent = 0;

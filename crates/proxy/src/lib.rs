@@ -18,6 +18,7 @@ pub mod engine;
 pub mod exchange;
 mod files;
 mod forward;
+mod gather;
 pub mod h1;
 pub mod health;
 pub mod io;

@@ -34,7 +34,9 @@ pub const POOL_IDLE_PER_SERVER: usize = 200;
 /// Output buffers kept for reuse per core, and the largest one kept.
 pub const SPARE_BUFFERS: usize = 64;
 /// See [`SPARE_BUFFERS`].
-pub const SPARE_BUFFER_BYTES: usize = 16 * 1024;
+pub const SPARE_BUFFER_BYTES: usize = GATHERED_BYTES_MAX;
+/// Output of an HTTP/2 connection gathered before it is sent: two TLS records.
+pub const GATHERED_BYTES_MAX: usize = 32 * 1024;
 /// Open client connections per core; further ones wait in the listen backlog.
 pub const CONNECTIONS_PER_CORE: usize = 100_000;
 /// Connections waiting to be handed from one core to another.

@@ -6,7 +6,7 @@ use crate::body::{Body, BodyError, trailer_frame};
 use crate::core::{Core, Watch};
 use crate::engine::Phase;
 use crate::h1::{BodyReader, Framing, ResponseFraming, parse_trailers, write_response};
-use crate::io::Rewound;
+use crate::io::{Outgoing, Rewound};
 use crate::middleware::{Next, Response};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -86,8 +86,7 @@ async fn switch(client: &mut Client, response: &Response, upstream: Rewound) {
     let mut written = client.core.buffer();
     let framing = ResponseFraming { length: None, chunked: false, connection: Some("Upgrade") };
     write_response(&response.head, framing, None, &mut written);
-    client.io.out.data = written;
-    client.io.out.sent = 0;
+    client.io.out = Outgoing::of(written);
     if respond::drain(client).await.is_ok() {
         tunnel::run(client, upstream).await;
     }

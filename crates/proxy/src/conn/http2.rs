@@ -9,6 +9,7 @@ use crate::core::{Connection, Core, Watch};
 use crate::engine::Phase;
 use crate::exchange::{Info, Peer};
 use crate::forward::accept_request;
+use crate::gather::Gather;
 use crate::io::Rewound;
 use crate::limits::{H2_STREAMS_MAX, HEADER_FIELDS_MAX};
 use crate::message::{Fields, Known, RequestHead, Version};
@@ -17,6 +18,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::server::conn::http2;
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -42,64 +44,116 @@ pub(super) async fn serve(core: Rc<Core>, connection: Connection, peer: Rc<Peer>
     let snapshot = core.snapshot();
     let Some(entry_point) = snapshot.entry_point(peer.entry_point) else { return };
     let options = &entry_point.options.http2;
-    let streams = if options.max_concurrent_streams == 0 { H2_STREAMS_MAX } else { options.max_concurrent_streams };
     let header_bytes = u32::try_from(entry_point.header_bytes).unwrap_or(u32::MAX);
     core.timers.arm(&connection.watch, entry_point.idle_timeout);
-    let open = Rc::new(std::cell::Cell::new(0usize));
+    let streams = Rc::new(Streams::default());
     let service = {
-        let (core, peer, open) = (core.clone(), peer.clone(), open.clone());
+        let (core, peer, streams) = (core.clone(), peer.clone(), streams.clone());
         hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
             let (core, peer) = (core.clone(), peer.clone());
-            open.set(open.get() + 1);
-            let guard = Open(open.clone());
-            async move { Ok::<_, Infallible>(answer(&core, &peer, request, guard).await) }
+            let open = Open::new(&streams);
+            async move { Ok::<_, Infallible>(answer(&core, &peer, request, open).await) }
         })
     };
     let mut builder = http2::Builder::new(LocalExecutor);
     builder
-        .max_concurrent_streams(streams)
+        .max_concurrent_streams(match options.max_concurrent_streams {
+            0 => H2_STREAMS_MAX,
+            configured => configured,
+        })
         .max_header_list_size(header_bytes)
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(1 << 20)
         .max_pending_accept_reset_streams(20);
-    let mut served = pin!(builder.serve_connection(hyper_util::rt::TokioIo::new(stream), service));
-    let mut leaving = false;
+    let output = Gather::new(&core, stream);
+    let mut served = pin!(builder.serve_connection(hyper_util::rt::TokioIo::new(output.clone()), service));
+    let (mut leaving, mut stalled) = (false, None);
     poll_fn(|cx| {
-        if let Poll::Ready(result) = served.as_mut().poll(cx) {
-            if let Err(error) = result {
-                tracing::debug!(%error, "HTTP/2 connection ended");
+        loop {
+            if let Poll::Ready(result) = served.as_mut().poll(cx) {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "HTTP/2 connection ended");
+                }
+                return Poll::Ready(());
             }
-            return Poll::Ready(());
-        }
-        let phase = core.shared.phase();
-        if phase == Phase::Cut {
-            return Poll::Ready(());
-        }
-        let idle = open.get() == 0 && connection.watch.expired(&core.timers, cx);
-        connection.watch.register(cx);
-        if open.get() > 0 && !leaving {
-            core.timers.arm(&connection.watch, entry_point.idle_timeout);
-        }
-        if !leaving && (phase >= Phase::Draining || idle) {
+            let phase = core.shared.phase();
+            let waiting = match output.poll_send(cx) {
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(())) if streams.blocked.get() > 0 => Some(streams.moved.get()),
+                Poll::Ready(Ok(())) => None,
+                Poll::Pending => Some(output.taken()),
+            };
+            let expired = connection.watch.expired(&core.timers, cx);
+            let open = streams.open.get() > 0;
+            // The client takes nothing of what waits for it, or leaves streams open after it was told to go.
+            if phase == Phase::Cut || (expired && (waiting.is_some() || (leaving && !open))) {
+                return Poll::Ready(());
+            }
+            connection.watch.register(cx);
+            if waiting.is_none() {
+                stalled = None;
+            }
+            if waiting.is_some() && stalled != waiting {
+                stalled = waiting;
+                core.timers.arm(&connection.watch, entry_point.write_timeout);
+            } else if open && waiting.is_none() {
+                core.timers.arm(&connection.watch, entry_point.idle_timeout);
+            }
+            if leaving || (phase < Phase::Draining && (open || !expired)) {
+                return Poll::Pending;
+            }
             leaving = true;
+            core.timers.arm(&connection.watch, entry_point.idle_timeout);
             // Sends GOAWAY with the highest id, then the true last one (RFC 9113 §6.8).
             served.as_mut().graceful_shutdown();
-            return match served.as_mut().poll(cx) {
-                Poll::Ready(_) => Poll::Ready(()),
-                Poll::Pending => Poll::Pending,
-            };
         }
-        Poll::Pending
     })
     .await;
 }
 
+/// What is known of a connection's streams.
+#[derive(Default)]
+struct Streams {
+    /// Requests that are not answered to the end.
+    open: Cell<usize>,
+    /// Responses whose next piece waits for the client's window.
+    blocked: Cell<usize>,
+    /// Pieces of responses that were taken so far.
+    moved: Cell<u64>,
+}
+
 /// One open stream.
-struct Open(Rc<std::cell::Cell<usize>>);
+struct Open {
+    streams: Rc<Streams>,
+    blocked: bool,
+}
+
+impl Open {
+    fn new(streams: &Rc<Streams>) -> Self {
+        streams.open.set(streams.open.get() + 1);
+        Self { streams: streams.clone(), blocked: false }
+    }
+
+    /// A piece of the response went to the codec, which asks for the next one when the window allows.
+    fn block(&mut self) {
+        if !std::mem::replace(&mut self.blocked, true) {
+            self.streams.blocked.set(self.streams.blocked.get() + 1);
+        }
+    }
+
+    /// The codec asks for the next piece.
+    fn unblock(&mut self) {
+        if std::mem::replace(&mut self.blocked, false) {
+            self.streams.blocked.set(self.streams.blocked.get() - 1);
+            self.streams.moved.set(self.streams.moved.get() + 1);
+        }
+    }
+}
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        self.unblock();
+        self.streams.open.set(self.streams.open.get() - 1);
     }
 }
 
@@ -235,7 +289,7 @@ fn to_wire(core: &Rc<Core>, framed: Framed, response: Response, open: Open) -> h
     *wire.headers_mut() = map;
     // Leaving is told to other protocols' clients by `Connection: close`; here by GOAWAY.
     let body = if framed.is_head { Body::Empty } else { body };
-    wire.map(|()| Outbound { body, core: core.clone(), framed, server, status, bytes_out: 0, _open: open })
+    wire.map(|()| Outbound { body, core: core.clone(), framed, server, status, bytes_out: 0, open })
 }
 
 /// A request body from hyper.
@@ -286,7 +340,7 @@ struct Outbound {
     server: Option<Arc<Server>>,
     status: u16,
     bytes_out: u64,
-    _open: Open,
+    open: Open,
 }
 
 impl http_body::Body for Outbound {
@@ -294,11 +348,13 @@ impl http_body::Body for Outbound {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        self.open.unblock();
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {
             self.bytes_out += data.len() as u64;
+            self.open.block();
         }
         Poll::Ready(frame)
     }

@@ -295,7 +295,7 @@ fn classify(
     } else {
         Cow::Owned(format!("{}{}", server.path, head.path))
     };
-    let mut out = Outgoing { data: core.buffer(), sent: 0 };
+    let mut out = Outgoing::of(core.buffer());
     write_request(&head, &target, host, parsed.framing, upgrade.as_deref(), &mut out.data);
     Next::Relay(Box::new(Relay {
         info,

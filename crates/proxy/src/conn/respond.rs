@@ -7,6 +7,7 @@ use crate::core::Core;
 use crate::engine::Phase;
 use crate::exchange::Peer;
 use crate::h1::{BodyWriter, ResponseFraming, write_response, write_trailers};
+use crate::io::Outgoing;
 use crate::limits::{PIPELINE_BYTES_MAX, WRITE_STALL};
 use crate::message::{Fields, Known, ResponseHead};
 use crate::middleware::Response;
@@ -136,8 +137,7 @@ pub(super) async fn send(client: &mut Client, framed: &Framed, response: Respons
         }
         body = Body::Empty;
     }
-    client.io.out.data = written;
-    client.io.out.sent = 0;
+    client.io.out = Outgoing::of(written);
     let mut ended = matches!(body, Body::Empty) && writer != BodyWriter::Chunked;
     loop {
         if let Err(gone) = drain(client).await {

@@ -23,7 +23,7 @@ pub async fn connect(core: &Rc<Core>, server: &Server) -> Result<Connected, Fail
         let tcp = dial(core, server).await?;
         match server.scheme {
             Scheme::Http => Ok(Connected::Http1(Stream::Tcp(tcp))),
-            Scheme::H2c => super::h2::handshake(Stream::Tcp(tcp)).await.map(Connected::Http2),
+            Scheme::H2c => super::h2::handshake(core, Stream::Tcp(tcp)).await.map(Connected::Http2),
             Scheme::Https => {
                 let config = server.transport.tls.clone().map_err(|_| Failure::Malformed)?;
                 let name = match server.transport.config.server_name.as_str() {
@@ -42,7 +42,7 @@ pub async fn connect(core: &Rc<Core>, server: &Server) -> Result<Connected, Fail
                 let http2 = tls.get_ref().1.alpn_protocol() == Some(b"h2");
                 let stream = Stream::TlsClient(Box::new(tls));
                 if http2 {
-                    super::h2::handshake(stream).await.map(Connected::Http2)
+                    super::h2::handshake(core, stream).await.map(Connected::Http2)
                 } else {
                     Ok(Connected::Http1(stream))
                 }

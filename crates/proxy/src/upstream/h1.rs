@@ -64,7 +64,7 @@ impl H1Exchange {
         Self {
             core: core.clone(),
             stream: Some(stream),
-            out: Outgoing { data: head, sent: 0 },
+            out: Outgoing::of(head),
             body: Some(body),
             writer,
             input: Vec::new(),

@@ -2,6 +2,7 @@
 
 use crate::body::{Body, BodyError};
 use crate::core::Core;
+use crate::gather::Gather;
 use crate::io::Stream;
 use crate::limits::{HEADER_FIELDS_MAX, RESPONSE_HEADER_BYTES_MAX};
 use crate::message::{Fields, RequestHead, ResponseHead};
@@ -12,7 +13,7 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame};
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -51,20 +52,28 @@ impl H2Pool {
 const WINDOW_BYTES: u32 = 1 << 20;
 
 /// Starts HTTP/2 on a fresh connection.
-pub(super) async fn handshake(stream: Stream) -> Result<SendRequest<Bytes>, Failure> {
-    let (sender, connection) = ::h2::client::Builder::new()
+pub(super) async fn handshake(core: &Rc<Core>, stream: Stream) -> Result<SendRequest<Bytes>, Failure> {
+    let output = Gather::new(core, stream);
+    let (sender, mut connection) = ::h2::client::Builder::new()
         .enable_push(false)
         .initial_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .max_header_list_size(RESPONSE_HEADER_BYTES_MAX as u32)
-        .handshake(stream)
+        .handshake(output.clone())
         .await
         .map_err(|_| Failure::Connect)?;
-    tokio::task::spawn_local(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "upstream HTTP/2 connection ended");
+    tokio::task::spawn_local(poll_fn(move |cx| {
+        if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
+            if let Err(error) = result {
+                tracing::debug!(%error, "upstream HTTP/2 connection ended");
+            }
+            return Poll::Ready(());
         }
-    });
+        match output.poll_send(cx) {
+            Poll::Ready(Err(_)) => Poll::Ready(()),
+            _ => Poll::Pending,
+        }
+    }));
     sender.ready().await.map_err(|_| Failure::Connect)
 }
 
@@ -136,8 +145,6 @@ pub(super) async fn exchange(
     };
     Ok(Response { head, body, server: None, failure: None, tunnel: None })
 }
-
-use std::future::Future;
 
 /// Sends what flow control allows; ready when the body is out.
 fn poll_send(cx: &mut Context<'_>, sender: &mut SendStream<Bytes>, body: &mut Body) -> Poll<Result<(), Failure>> {

@@ -368,3 +368,32 @@ fn a_session_is_not_resumed_under_other_options() {
     });
     assert!(!outcome(open).is_ok_and(|(served, _)| served), "the old session was good enough");
 }
+
+/// The end of a response must not wait in the TLS layer for the next request: the client reads at its own pace, so that
+/// the socket refuses records again and again, the last ones among them.
+#[test]
+fn a_slow_reader_gets_the_end_of_a_response() {
+    const BODY: usize = 16 << 20;
+    let backend = Backend::script(|_, stream| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {BODY}\r\n\r\n");
+        stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&vec![b'x'; BODY])).is_ok()
+    });
+    for generic in [false, true] {
+        let world = World::on(generic, |config| {
+            service(config, "app", &[backend.url()]);
+            secure(config, &[("app.test", "")]);
+        });
+        let mut stream = connect(world.address("websecure"), "app.test", trusting(&["http/1.1"], None)).unwrap();
+        socket2::SockRef::from(&stream.sock).set_recv_buffer_size(128 << 10).unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: app.test\r\n\r\n").unwrap();
+        let mut got = Vec::new();
+        while !got.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            got.push(byte[0]);
+        }
+        let mut body = vec![0; BODY];
+        stream.read_exact(&mut body).unwrap();
+        assert!(body.iter().all(|byte| *byte == b'x'));
+    }
+}
