@@ -33,6 +33,17 @@ pub const fn balances() -> bool {
 ///
 /// A wildcard IPv6 address takes IPv4 connections too, where the system allows it.
 pub fn tcp(address: SocketAddr, backlog: i32, sharing: Sharing) -> io::Result<TcpListener> {
+    let socket = bound(address, sharing)?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// Whether nobody has `address` now. Does not listen for it: no connection can be lost to the look.
+pub fn free(address: SocketAddr) -> io::Result<()> {
+    bound(address, Sharing::Alone).map(drop)
+}
+
+fn bound(address: SocketAddr, sharing: Sharing) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() && address.ip().is_unspecified() {
         // OpenBSD refuses: there IPv6 sockets never take IPv4.
@@ -49,10 +60,7 @@ pub fn tcp(address: SocketAddr, backlog: i32, sharing: Sharing) -> io::Result<Tc
     socket.set_tcp_keepalive(&keepalive)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    if sharing == Sharing::Group {
-        socket.listen(backlog)?;
-    }
-    Ok(socket.into())
+    Ok(socket)
 }
 
 /// The machine's name; `localhost` when it has none.
@@ -67,6 +75,15 @@ pub fn hostname() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_socket_of_its_own_is_reached_and_takes_its_address() {
+        let listener = tcp("127.0.0.1:0".parse().unwrap(), 1, Sharing::Alone).unwrap();
+        let address = listener.local_addr().unwrap();
+        std::net::TcpStream::connect(address).unwrap();
+        assert_eq!(free(address).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        free("127.0.0.1:0".parse().unwrap()).unwrap();
+    }
 
     #[test]
     fn accepted_connections_ask_for_a_sign_of_life() {

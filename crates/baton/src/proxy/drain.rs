@@ -4,12 +4,12 @@
 //! tells has nothing running there any more.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use baton_consul::Client;
-use baton_proxy::EngineHandle;
+use baton_proxy::engine::Snapshots;
 use baton_proxy::service::Kind;
+use baton_proxy::snapshot::Snapshot;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// Between two looks at the counts.
@@ -17,27 +17,36 @@ const LOOK: Duration = Duration::from_millis(50);
 /// An unchanged count is told again after this time: the catalog forgets it.
 const TELL_AGAIN: Duration = Duration::from_secs(1);
 
+/// How long the end of a proxy waits until the catalog has heard of it.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
 /// An instance of the catalog that drains: its id and the authority of its URL.
 pub type Draining = Vec<(String, String)>;
 
 /// Tells until it is dropped.
-#[derive(Default)]
 pub struct Drains {
+    /// Whose requests are counted.
+    snapshots: Snapshots,
+    /// Under which name they are told.
+    name: String,
     draining: Draining,
     telling: Option<tokio::task::JoinHandle<()>>,
 }
 
 impl Drains {
+    pub fn new(snapshots: Snapshots, name: String) -> Self {
+        Self { snapshots, name, draining: Vec::new(), telling: None }
+    }
+
     /// These drain now.
-    pub fn set(&mut self, draining: Draining, engine: &Arc<EngineHandle>, client: Option<&Client>, name: &str) {
+    pub fn set(&mut self, draining: Draining, client: Option<&Client>) {
         if draining == self.draining {
             return;
         }
         self.stop();
         self.draining.clone_from(&draining);
         if let Some(client) = client.filter(|_| !draining.is_empty()) {
-            let engine = Arc::downgrade(engine);
-            let (client, name) = (client.clone(), name.to_owned());
+            let (snapshots, client, name) = (self.snapshots.clone(), client.clone(), self.name.clone());
             self.telling = Some(tokio::spawn(async move {
                 let mut ticks = interval(LOOK);
                 ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -45,8 +54,7 @@ impl Drains {
                 loop {
                     ticks.tick().await;
                     for (id, authority) in &draining {
-                        // Only for the look: whoever ends the engine waits until nobody else holds it.
-                        let Some(count) = engine.upgrade().map(|engine| running(&engine, authority)) else { return };
+                        let count = running(&snapshots.now(), authority);
                         let fresh = |(last, at): &(u64, Instant)| *last == count && at.elapsed() < TELL_AGAIN;
                         if told.get(id).is_some_and(fresh) {
                             continue;
@@ -62,7 +70,19 @@ impl Drains {
         }
     }
 
-    pub fn stop(&mut self) {
+    /// Tells what is left at the end of this proxy: nobody is to wait until the catalog forgets the last count.
+    pub async fn finish(mut self, client: Option<&Client>) {
+        self.stop();
+        let Some(client) = client else { return };
+        let snapshot = self.snapshots.now();
+        let told = self.draining.iter().map(|(id, authority)| {
+            let count = running(&snapshot, authority);
+            client.report_drain(id, &self.name, count)
+        });
+        let _ = tokio::time::timeout(LAST_WORD, futures::future::join_all(told)).await;
+    }
+
+    fn stop(&mut self) {
         if let Some(telling) = self.telling.take() {
             telling.abort();
         }
@@ -76,8 +96,7 @@ impl Drop for Drains {
 }
 
 /// Requests and tunnels at the servers with this authority, whichever services they belong to.
-fn running(engine: &EngineHandle, authority: &str) -> u64 {
-    let snapshot = engine.snapshot();
+fn running(snapshot: &Snapshot, authority: &str) -> u64 {
     let mut seen = Vec::new();
     let mut sum = 0;
     for service in snapshot.services.values() {

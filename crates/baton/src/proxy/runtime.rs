@@ -1,6 +1,7 @@
 //! The running proxy: providers, signals and the engine in one loop.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,9 +46,8 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
 
     let view = Arc::new(View::default());
     let observers = Arc::new(Observers::new(&sources.fixed)?);
-    // Only where it is asked for: else it accepts at once and its predecessor stands by, so that its checks reach it alone.
-    let standby =
-        supervisor.is_present() && std::env::var(STANDBY).is_ok_and(|value| value == "alone") && !inherited.is_empty();
+    // Over the shared sockets half of the checks would reach the predecessor: it is looked at alone before it accepts there.
+    let standby = supervisor.is_present() && std::env::var_os(STANDBY).is_some() && !inherited.is_empty();
     let config = EngineConfig {
         internals: internals::all(&view, observers.metrics()),
         access_log: (!observers.is_idle()).then(|| Arc::clone(&observers) as Arc<dyn AccessLog>),
@@ -74,8 +74,8 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
     }
     supervisor.ready(true)?;
 
-    let mut drains = Drains::default();
     let name = format!("{}-{}", baton_net::listen::hostname(), std::process::id());
+    let mut drains = Drains::new(engine.snapshots(), name);
     let mut draining = None;
     loop {
         tokio::select! {
@@ -116,7 +116,7 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
         let applied = apply(&engine, &sources, &view, &supervisor);
         if let Some(draining) = draining.take() {
             // After the table is in force: from then on the counts only fall.
-            drains.set(draining, &engine, catalog.client.as_ref(), &name);
+            drains.set(draining, catalog.client.as_ref());
         }
         if applied {
             observers.applied(&engine.snapshot().table);
@@ -125,10 +125,18 @@ pub async fn run(start: Start, loaded: Loaded, inherited: Inherited) -> Result<(
     }
     tracing::info!("stopping");
     supervisor.stopping()?;
-    drop((files, catalog, drains));
+    drop(files);
     view.clear();
     let plan = DrainPlan::of(&engine.snapshot().table);
-    let drained = alone(engine).await.shutdown(plan).await?;
+    let mut shutdown = pin!(async { alone(engine).await.shutdown(plan).await });
+    let drained = loop {
+        tokio::select! {
+            drained = &mut shutdown => break drained?,
+            // What is still to be finished must not lose its backend meanwhile.
+            picture = catalog.changed() => drains.set(Sources::draining(&picture), catalog.client.as_ref()),
+        }
+    };
+    drains.finish(catalog.client.as_ref()).await;
     if drained.cut > 0 {
         tracing::warn!(connections = drained.cut, "cut connections that did not end in time");
     }

@@ -4,21 +4,30 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use axum::Router;
-use axum::extract::{ConnectInfo, Request, State};
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use baton_model::Nanos;
+use bytes::Bytes;
 use clap::Args;
+use futures::stream::{self, StreamExt as _};
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// The longest that an answer is held.
+const HOLD_MAX: Duration = Duration::from_secs(3600);
 
 /// A tiny backend: answers with the request and its own name.
 ///
 /// GET /health answers 200 until told otherwise: POST a status code to it (curl -d 503 http://…/health) and it answers
-/// with that one.
+/// with that one. With ?hold=5s in a query the last line of the answer comes that much later.
 #[derive(Debug, Clone, Args)]
 pub struct Whoami {
     /// Address to listen on [default: the task's port labelled "http", else 127.0.0.1:8000]
@@ -63,7 +72,17 @@ impl Whoami {
     }
 }
 
-async fn whoami(State(me): State<Arc<Me>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request) -> String {
+#[derive(Debug, Deserialize)]
+struct Options {
+    hold: Option<String>,
+}
+
+async fn whoami(
+    State(me): State<Arc<Me>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    Query(options): Query<Options>,
+    request: Request,
+) -> Response {
     let mut text = format!("Name: {}\n", me.name);
     if let Some(alloc) = &me.alloc {
         let _ = writeln!(text, "Allocation: {alloc}");
@@ -73,7 +92,21 @@ async fn whoami(State(me): State<Arc<Me>>, ConnectInfo(peer): ConnectInfo<Socket
     for (name, value) in request.headers() {
         let _ = writeln!(text, "{name}: {}", String::from_utf8_lossy(value.as_bytes()));
     }
-    text
+    match options.hold.as_deref().map(str::parse::<Nanos>) {
+        None => text.into_response(),
+        Some(Ok(hold)) => held(text, hold.to_std().min(HOLD_MAX)),
+        Some(Err(error)) => (StatusCode::BAD_REQUEST, format!("hold: {error}\n")).into_response(),
+    }
+}
+
+/// The text at once, one more line after the time.
+fn held(text: String, hold: Duration) -> Response {
+    let last = async move {
+        tokio::time::sleep(hold).await;
+        Bytes::from(format!("Held: {hold:?}\n"))
+    };
+    let parts = stream::once(async { Bytes::from(text) }).chain(stream::once(last));
+    Body::from_stream(parts.map(Ok::<_, std::convert::Infallible>)).into_response()
 }
 
 async fn health(State(me): State<Arc<Me>>) -> StatusCode {

@@ -76,6 +76,7 @@ impl Clients {
         let failures: Vec<String> = self.threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect();
         let answers = self.answers.load(Ordering::Relaxed);
         let shown = &failures[..failures.len().min(SHOWN)];
+        eprintln!("{} of {answers} requests failed", failures.len());
         assert!(failures.is_empty(), "{} of {answers} requests failed: {shown:#?}", failures.len());
         answers
     }

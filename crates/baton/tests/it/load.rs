@@ -128,6 +128,7 @@ fn wrk_sees_no_error_while_files_and_backends_change() {
     world.await_backends(11, 3);
     assert!(load.wait(LIMIT).success());
     let said = load.output();
+    eprintln!("{said}");
     assert!(said.contains("Requests/sec"), "{said}");
     assert!(!said.contains("Socket errors") && !said.contains("Non-2xx"), "{said}");
 }

@@ -9,6 +9,7 @@ mod clients;
 mod consul;
 mod crash;
 mod dev;
+mod drain;
 mod follower;
 mod health;
 mod load;

@@ -25,6 +25,17 @@ fn answers_and_toggles_its_health() {
     assert_eq!(health(), "503");
 }
 
+#[test]
+fn holds_the_end_of_an_answer() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let _whoami = Process::start(baton().args(["whoami", "-listen", &address]));
+    let ask = |query: &str| curl(&[&format!("http://{address}/?{query}")]);
+    let text = eventually("an answer", Duration::from_secs(10), || ask("hold=10ms"));
+    assert!(text.starts_with("Name: ") && text.ends_with("Held: 10ms\n"), "{text}");
+    let bad = ask("hold=soon").unwrap();
+    assert!(bad.starts_with("hold: "), "{bad}");
+}
+
 fn curl(args: &[&str]) -> Result<String, String> {
     let output = std::process::Command::new("curl").args(["-sS", "--max-time", "5"]).args(args).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

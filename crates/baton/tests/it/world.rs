@@ -160,7 +160,8 @@ impl World {
         Self::lasting(&[EDGE, WHOAMI]).settled()
     }
 
-    fn settled(self) -> Self {
+    /// Waits until both proxies serve both backends.
+    pub fn settled(self) -> Self {
         for node in [11, 12] {
             self.await_backends(node, 2);
         }
@@ -293,7 +294,8 @@ impl World {
         })
     }
 
-    fn deployment(&self, job: &str) -> String {
+    /// Status of a job's latest deployment.
+    pub fn deployment(&self, job: &str) -> String {
         self.get(&format!("/v1/job/{job}/deployment"))["Status"].as_str().unwrap_or_default().to_owned()
     }
 

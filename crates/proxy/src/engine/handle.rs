@@ -41,6 +41,16 @@ struct State {
     inherited: Inherited,
 }
 
+/// The snapshots of an engine, in force also while it drains. Holding this keeps no engine from ending.
+#[derive(Clone)]
+pub struct Snapshots(Arc<Shared>);
+
+impl Snapshots {
+    pub fn now(&self) -> Arc<Snapshot> {
+        self.0.snapshot.load_full()
+    }
+}
+
 /// What went through so far, and what is open now.
 #[derive(Debug, Clone)]
 pub struct Traffic {
@@ -194,6 +204,11 @@ impl EngineHandle {
     /// The snapshot in force: plans, services and servers with their state.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot.load_full()
+    }
+
+    /// The same for whoever looks on while the engine ends.
+    pub fn snapshots(&self) -> Snapshots {
+        Snapshots(Arc::clone(&self.shared))
     }
 
     /// What the workers share.

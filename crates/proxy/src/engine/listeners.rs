@@ -46,7 +46,7 @@ impl Listeners {
     fn bind(name: &str, bind: &Bind, address: SocketAddr, workers: usize) -> Result<Self, EngineError> {
         let failed = |cause| failed(name, &address, cause);
         // Alone first: with SO_REUSEPORT a second process of the same user would silently share the port.
-        drop(listen::tcp(address, BACKLOG, Sharing::Alone).map_err(failed)?);
+        listen::free(address).map_err(failed)?;
         let count = if listen::balances() { workers } else { 1 };
         let first = listen::tcp(address, BACKLOG, Sharing::Group).map_err(failed)?;
         let address = first.local_addr().map_err(failed)?;

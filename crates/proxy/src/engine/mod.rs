@@ -14,7 +14,7 @@ mod listeners;
 mod worker;
 
 pub use drain::{DrainPlan, Drained};
-pub use handle::{Engine, EngineHandle, Traffic};
+pub use handle::{Engine, EngineHandle, Snapshots, Traffic};
 
 use crate::access::AccessLog;
 use crate::snapshot::Internals;

@@ -129,6 +129,40 @@ fn a_successor_takes_the_sockets_over_without_a_refused_connection() {
 }
 
 #[test]
+fn a_successor_is_reached_alone_before_it_accepts() {
+    let (backend, other) = (Backend::named("old"), Backend::named("new"));
+    let old = simple(false, &backend);
+    let mut inherited = Inherited::default();
+    for (name, socket) in old.engine.sockets().unwrap() {
+        inherited.add(&name, socket);
+    }
+    let mut config = old.config.clone();
+    service(&mut config, "app", &[other.url()]);
+    let table = Arc::new(compile(&config, &Implemented::ALL));
+    let options = EngineConfig { workers: 2, paused: true, inherited, ..EngineConfig::new(table) };
+    let (new, _) = Engine::start(options).unwrap();
+    let alone = new.listen_alone().unwrap();
+    let shared = old.address("web");
+    let [(port, private)] = alone[..] else { panic!("{alone:?}") };
+    assert_eq!((port, private.ip()), (shared.port(), shared.ip()));
+    let get = |address| {
+        Client::connect(address).send("GET / HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n").response().body
+    };
+    for _ in 0..20 {
+        assert_eq!((get(private), get(shared)), (b"new".to_vec(), b"old".to_vec()));
+    }
+    new.resume().unwrap();
+    old.engine.pause().unwrap();
+    for _ in 0..20 {
+        assert_eq!(get(shared), b"new");
+    }
+    let started = std::time::Instant::now();
+    while std::net::TcpStream::connect(private).is_ok() {
+        assert!(started.elapsed() < Duration::from_secs(5), "its own address is closed once it accepts");
+    }
+}
+
+#[test]
 fn a_silent_client_is_let_go() {
     let backend = Backend::named("app");
     let world = World::new(|config| {

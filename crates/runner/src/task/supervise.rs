@@ -36,7 +36,8 @@ impl Runner {
             // Re-attached: what is rendered now differs from the files only if the data changed meanwhile.
             self.templates = Some(template::Manager::start(&self.shared.hub, self.template_task(true)));
         }
-        let late = Instant::now() + SUCCESSOR_READY_LIMIT;
+        let ready_limit = SUCCESSOR_READY_LIMIT.min(self.look_limit());
+        let late = Instant::now() + ready_limit;
         let mut registered = false;
         let mut looking: Option<Looking> = None;
         loop {
@@ -107,7 +108,7 @@ impl Runner {
                     }
                 }
                 Next::SuccessorLate => {
-                    let reason = format!("it was not ready within {SUCCESSOR_READY_LIMIT:?}");
+                    let reason = format!("it was not ready within {ready_limit:?}");
                     return self.not_taken(NotTaken { reason, unable: true }).await;
                 }
             }

@@ -69,10 +69,15 @@ impl Runner {
         Takeover::Look(self.look_alone(&info.private))
     }
 
+    /// How long a successor has until it must have shown that it can serve.
+    pub(super) fn look_limit(&self) -> Duration {
+        let deadline = self.setup.group.update.as_ref().map(|update| update.healthy_deadline.to_std());
+        deadline.filter(|deadline| !deadline.is_zero()).unwrap_or(LOOK_LIMIT)
+    }
+
     /// Its checks, at the addresses where only this process answers.
     fn look_alone(&self, private: &[(u16, SocketAddr)]) -> Looking {
-        let limit = self.setup.group.update.as_ref().map(|update| update.healthy_deadline.to_std());
-        let limit = limit.filter(|limit| !limit.is_zero()).unwrap_or(LOOK_LIMIT);
+        let limit = self.look_limit();
         let checks =
             self.checks().map(|checks| checks.iter().filter_map(|check| check.at(private)).collect::<Vec<_>>());
         async move {

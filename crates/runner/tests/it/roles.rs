@@ -31,7 +31,8 @@ fn keeper() {
 }
 
 /// Takes its listener from LISTEN_FDS or binds one, stores it, says READY=1, answers with SERVER_NAME, and to HTTP with its
-/// health: bad until the file SERVER_HEALED_BY is there. With SERVER_STANDS_BY it knows about standby.
+/// health: bad until the file SERVER_HEALED_BY is there. With SERVER_STANDS_BY it knows about standby; with SERVER_HANGS it has
+/// the sockets and gets no further.
 #[allow(unsafe_code)]
 fn server() {
     let listener = match std::env::var("LISTEN_FDS") {
@@ -43,6 +44,9 @@ fn server() {
     };
     let port = listener.local_addr().unwrap().port();
     println!("port {port}");
+    while std::env::var_os("SERVER_HANGS").is_some() {
+        std::thread::park();
+    }
     for (signal, handler) in [
         (Signal::SIGINT, stop as extern "C" fn(nix::libc::c_int)),
         (Signal::SIGWINCH, stand_by as extern "C" fn(nix::libc::c_int)),

@@ -143,13 +143,18 @@ async fn a_bad_successor_leaves_the_old_one_serving() {
     let world = World::new().await;
     let port = old(&world).await;
     let never = world.dir.path().join("never");
-    world.server.want(successor("sick", "old", port, &never));
+    let sick = successor("sick", "old", port, &never);
     let mut exits = successor("exits", "old", port, &never);
     edit_group(&mut exits, |group| drop(group.tasks[0].env.insert("BATON_TEST_ROLE".into(), "none".into())));
-    for (id, why) in [("sick", "check \\\"alive\\\" did not pass"), ("exits", "before it was ready")] {
-        if id == "exits" {
-            world.server.want(exits.clone());
-        }
+    let mut hangs = successor("hangs", "old", port, &never);
+    edit_group(&mut hangs, |group| drop(group.tasks[0].env.insert("SERVER_HANGS".into(), "1".into())));
+    let bad = [
+        ("sick", "check \\\"alive\\\" did not pass", sick),
+        ("exits", "before it was ready", exits),
+        ("hangs", "it was not ready within 1.5s", hangs),
+    ];
+    for (id, why, alloc) in bad {
+        world.server.want(alloc);
         let mut seen = Vec::new();
         while world.server.reported(id).is_none_or(|alloc| alloc.client_status != Failed) {
             seen.extend(answers(port, 5).await);
