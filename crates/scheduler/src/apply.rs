@@ -118,7 +118,8 @@ fn replace<'a>(planner: &mut Planner<'a>, job: &'a Job, shared: &Arc<Job>, chang
 }
 
 fn fill<'a>(planner: &mut Planner<'a>, job: &'a Job, shared: &Arc<Job>, change: PlaceChange<'a>) {
-    let PlaceChange { group, name, canary, previous, reschedules, node } = change;
+    let PlaceChange { group, name, canary, previous, reschedules, node, older } = change;
+    let (job, shared) = older.map_or((job, shared), |older| (older.as_ref(), older));
     let id = planner.new_id();
     let request = Request {
         prefer: previous.and_then(|previous| preferred_node(group, previous)),
@@ -127,14 +128,15 @@ fn fill<'a>(planner: &mut Planner<'a>, job: &'a Job, shared: &Arc<Job>, change: 
         ..Request::new(job, group, planner.snapshot.config.algorithm, &id)
     };
     // Placements only take room away: where one that could go anywhere found none, the next one finds none either.
-    let found = match planner.no_room.get(&group.name).filter(|_| node.is_none()) {
+    let room = (group.name.clone(), job.version);
+    let found = match planner.no_room.get(&room).filter(|_| node.is_none()) {
         Some(metrics) => Err(metrics.clone()),
         None => place(planner.snapshot.nodes, &planner.ledger, &request),
     };
     match found {
         Err(metrics) => {
             if node.is_none() {
-                planner.no_room.entry(group.name.clone()).or_insert_with(|| metrics.clone());
+                planner.no_room.entry(room).or_insert_with(|| metrics.clone());
             }
             planner.fail(&group.name, *metrics);
             // A failed allocation is stopped only when its replacement has a place.
@@ -144,6 +146,10 @@ fn fill<'a>(planner: &mut Planner<'a>, job: &'a Job, shared: &Arc<Job>, change: 
         }
         Ok(found) => {
             let mut alloc = planner.new_alloc(id, shared, group, name, found);
+            if older.is_some() {
+                // It is no part of what the present version's deployment watches.
+                alloc.deployment_id = String::new();
+            }
             if let Some(previous) = previous {
                 alloc.previous_allocation.clone_from(&previous.id);
                 alloc.reschedule_tracker = if reschedules {

@@ -11,6 +11,7 @@ use baton_model::{AllocDesiredStatus, Allocation, Job, JobType, Node};
 use crate::feasible::{self, constraint};
 use crate::fit::{self, Amount};
 use crate::ports;
+use crate::update::{self, Change};
 use crate::{Snapshot, effect};
 
 /// A rule that a plan breaks.
@@ -33,6 +34,7 @@ pub fn check(snapshot: &Snapshot<'_>, plan: &Plan) -> Vec<Violation> {
     check.placements();
     check.nodes();
     check.names();
+    check.canaries();
     check.parallel();
     check.violations
 }
@@ -89,9 +91,8 @@ impl Check<'_, '_> {
                 self.broken(format!("{name} is placed on an unknown node"));
                 continue;
             };
-            let Some((job, group)) =
-                snapshot.active_job().and_then(|job| job.group(&alloc.task_group).map(|group| (job, group)))
-            else {
+            let own = alloc.job.as_deref().filter(|_| snapshot.active_job().is_some());
+            let Some((job, group)) = own.and_then(|job| Some((job, job.group(&alloc.task_group)?))) else {
                 self.broken(format!("{name} belongs to no group of the job"));
                 continue;
             };
@@ -131,8 +132,14 @@ impl Check<'_, '_> {
         if !of_job && !of_group {
             return;
         }
+        let version = |alloc: &Allocation| alloc.job.as_ref().map(|job| job.version);
+        // One of another version that comes at the same time has rules of its own.
+        let other_rules = |other: &Allocation| {
+            version(other) != version(alloc) && self.plan.placements.iter().any(|placed| placed.id == other.id)
+        };
         let beside = self.after.iter().any(|other| {
             other.id != alloc.id
+                && !other_rules(other)
                 && other.id != alloc.succeeds
                 && other.node_id == alloc.node_id
                 && other.job_id == alloc.job_id
@@ -210,6 +217,26 @@ impl Check<'_, '_> {
                 if !names.insert(&alloc.name) && new.contains(alloc.id.as_str()) {
                     self.broken(format!("{} is there twice", alloc.name));
                 }
+            }
+        }
+    }
+
+    /// While canaries wait, nothing else of their version is placed for something older that needs a new process for it.
+    fn canaries(&mut self) {
+        let Some(job) = self.snapshot.active_job() else { return };
+        let deployment = self.plan.deployment.as_ref().or(self.snapshot.deployment);
+        let Some(deployment) = deployment.filter(|one| one.job_version == job.version) else { return };
+        for alloc in self.plan.placements.iter().filter(|alloc| !alloc.is_canary()) {
+            let state = deployment.task_groups.get(&alloc.task_group);
+            let waits = state.is_some_and(|state| state.desired_canaries > 0 && !state.promoted);
+            let previous = self.before.iter().find(|other| other.id == alloc.previous_allocation);
+            let older = |old: &Allocation| {
+                let group = job.group(&old.task_group);
+                group.is_some_and(|group| matches!(update::change(old, job, group), Change::Destructive(_)))
+            };
+            let new = alloc.job.as_ref().is_some_and(|own| own.version == job.version);
+            if waits && new && previous.is_some_and(older) {
+                self.broken(format!("{} is new while canaries wait", alloc.name));
             }
         }
     }

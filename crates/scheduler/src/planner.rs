@@ -16,8 +16,8 @@ pub(crate) struct Planner<'a> {
     pub(crate) snapshot: Snapshot<'a>,
     pub(crate) ledger: Ledger<'a>,
     pub(crate) plan: Plan,
-    /// Groups for which no node has room, and what the nodes said.
-    pub(crate) no_room: BTreeMap<String, Box<AllocMetric>>,
+    /// Groups, with the job's version, for which no node has room, and what the nodes said.
+    pub(crate) no_room: BTreeMap<(String, u64), Box<AllocMetric>>,
 }
 
 impl<'a> Planner<'a> {

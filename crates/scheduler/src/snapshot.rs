@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 
 use baton_model::{Allocation, Deployment, Evaluation, Job, Node, Timestamp};
 
@@ -17,8 +18,12 @@ pub struct Snapshot<'a> {
     /// All allocations of all jobs that hold resources: those whose client is not done with them. Allocations of this job
     /// may be in both lists.
     pub node_allocs: &'a [Allocation],
+    /// The versions of this job that are kept, newest first; the present one may be among them.
+    pub versions: &'a [Arc<Job>],
     /// The job's latest deployment.
     pub deployment: Option<&'a Deployment>,
+    /// All deployments of the job that are on record.
+    pub deployments: &'a [Arc<Deployment>],
     pub eval: &'a Evaluation,
     pub now: Timestamp,
     pub config: &'a SchedulerConfig,

@@ -32,24 +32,28 @@ pub fn change(alloc: &Allocation, job: &Job, group: &TaskGroup) -> Change {
     if old_job.job_modify_index == job.job_modify_index && old_job.create_index == job.create_index {
         return Change::None;
     }
-    let Some(old_group) = old_job.group(&alloc.task_group) else { return Change::Destructive("group") };
+    between(old_job, job, group, alloc.reload_full)
+}
+
+/// Compares two versions of the group. `reload_full`: an allocation announced that a reload re-reads everything.
+pub(crate) fn between(old_job: &Job, job: &Job, group: &TaskGroup, reload_full: bool) -> Change {
+    let Some(old_group) = old_job.group(&group.name) else { return Change::Destructive("group") };
     if let Some(reason) = needs_new_process(old_job, old_group, job, group) {
         return Change::Destructive(reason);
     }
     match template_change(old_group, group) {
         TemplateChange::None => Change::InPlace,
-        TemplateChange::TextOnly if reloads(alloc, job, group) => Change::TemplateReload,
+        TemplateChange::TextOnly if reload_full || reloads(job, group) => Change::TemplateReload,
         TemplateChange::TextOnly | TemplateChange::More => Change::Destructive("templates"),
     }
 }
 
-fn reloads(alloc: &Allocation, job: &Job, group: &TaskGroup) -> bool {
-    alloc.reload_full
-        || group
-            .tasks
-            .iter()
-            .filter(|task| !task.templates.is_empty())
-            .all(|task| effective_meta(job, group, task).get(RELOAD_META).is_some_and(|value| *value == "full"))
+fn reloads(job: &Job, group: &TaskGroup) -> bool {
+    group
+        .tasks
+        .iter()
+        .filter(|task| !task.templates.is_empty())
+        .all(|task| effective_meta(job, group, task).get(RELOAD_META).is_some_and(|value| *value == "full"))
 }
 
 /// The first field that a running process cannot take over; templates apart.

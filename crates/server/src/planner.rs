@@ -36,13 +36,16 @@ fn ask<T>(
     let nodes: Vec<Node> = state.nodes().map(|node| (**node).clone()).collect();
     let node_allocs: Vec<Allocation> =
         state.allocs().filter(|alloc| !alloc.client_terminal()).map(|alloc| (**alloc).clone()).collect();
+    let deployments: Vec<_> = state.deployments_of_job(&eval.job_id).cloned().collect();
     question(Snapshot {
         job,
         job_id: &eval.job_id,
         allocs: &allocs,
         nodes: &nodes,
         node_allocs: &node_allocs,
+        versions: state.job_record(&eval.job_id).map_or(&[], |record| &record.versions),
         deployment: state.latest_deployment(&eval.job_id).map(|deployment| &**deployment),
+        deployments: &deployments,
         eval,
         now,
         config: &SchedulerConfig { algorithm: state.algorithm },

@@ -45,12 +45,13 @@ pub(super) fn present<'a>(
         .collect()
 }
 
-/// Names for `missing` canaries: those of the allocations that they will replace, then free ones.
+/// Names for `missing` canaries: those of the allocations that they will replace, then free ones. They stand beside the
+/// others' names and take none of them away.
 pub(super) fn names(
     missing: usize,
     destructive: &[&Allocation],
     canaries: &[&Allocation],
-    names: &mut Names<'_>,
+    names: &Names<'_>,
 ) -> Vec<String> {
     let taken: BTreeSet<&str> = canaries.iter().map(|alloc| alloc.name.as_str()).collect();
     let mut chosen: Vec<String> = destructive
@@ -59,6 +60,7 @@ pub(super) fn names(
         .filter(|name| !taken.contains(name.as_str()))
         .take(missing)
         .collect();
+    let mut names = names.clone();
     while chosen.len() < missing {
         chosen.push(names.next());
     }

@@ -7,16 +7,19 @@ use super::classify::Sets;
 use super::description;
 use super::group::GroupReconciler;
 use super::names::Names;
+use super::older::Before;
 
 /// What placements depend on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
+pub(super) struct Room<'a> {
     /// How many are there, those that leave their node apart.
     pub(super) present: usize,
     /// The deployment is paused or failed.
     pub(super) held: bool,
     /// Canaries are out and not promoted.
     pub(super) canarying: bool,
+    /// What the group ran before this version.
+    pub(super) before: Before<'a>,
 }
 
 /// How many placements there are.
@@ -37,12 +40,13 @@ impl Placed {
 }
 
 impl<'a> GroupReconciler<'_, 'a, '_> {
-    /// Failed ones that are due, lost ones, missing ones. What a held deployment or waiting canaries forbid stays undone.
+    /// Failed ones that are due, lost ones, missing ones. Under a held deployment or beside waiting canaries they are of an
+    /// older version; where there is none, what these forbid stays undone.
     pub(super) fn placements(
         &mut self,
         sets: &Sets<'a>,
         due: &[&'a Allocation],
-        room: Room,
+        room: Room<'a>,
         names: &mut Names<'_>,
         desired: &mut DesiredUpdates,
     ) -> Placed {
@@ -50,6 +54,8 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         let mut placed = Placed::default();
         let ready = !room.held && !room.canarying;
         let mut existing = room.present + sets.migrate.len();
+        let (job, group) = (self.job, self.group);
+        let older = |alloc: &'a Allocation| if ready { None } else { room.before.version_of(alloc, job, group) };
         for failed in due {
             let of_failed_deployment = self.current.failed() && self.current.has(failed);
             if !failed.is_canary() {
@@ -66,7 +72,8 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
                 continue;
             }
             self.stop(failed, description::RESCHEDULED, None);
-            self.place(names.inherit(failed), failed.is_canary(), Some(failed), true);
+            let older = if failed.is_canary() { None } else { older(failed) };
+            self.place(names.inherit(failed), failed.is_canary(), Some(failed), true, older);
             placed.add(desired);
         }
         for lost in &sets.lost {
@@ -74,16 +81,21 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
             self.stop(lost, description::LOST, Some(AllocClientStatus::Lost));
             if existing < count {
                 existing += 1;
-                self.place(names.inherit(lost), false, Some(lost), false);
+                // The name of a silent one may be its stand-in's.
+                let name = if self.stood_in_for(lost) { names.next() } else { names.inherit(lost) };
+                self.place(name, false, Some(lost), false, older(lost));
                 placed.add(desired);
             }
         }
-        // What a failed deployment lacks was lost and found no room: it comes back once there is some.
-        let refills = ready || (self.current.failed() && !room.canarying);
+        // What lacks beside canaries or under a failed deployment ended by itself, or was lost and found no room.
+        let older = if ready { None } else { room.before.version() };
+        let failed = self.current.failed();
+        let paused = room.held && !failed;
+        let refills = ready || (!paused && room.before.is_known()) || (failed && !room.canarying);
         while existing < count {
             existing += 1;
             if refills {
-                self.place(names.next(), false, None, false);
+                self.place(names.next(), false, None, false, older);
                 placed.add(desired);
             } else {
                 placed.waiting += 1;

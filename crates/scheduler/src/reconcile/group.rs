@@ -1,6 +1,7 @@
 //! The reconciliation of one group, step by step.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use baton_model::plan::DesiredUpdates;
 use baton_model::{AllocClientStatus, Allocation, Deployment, Job, JobType, TaskGroup};
@@ -8,10 +9,11 @@ use baton_model::{AllocClientStatus, Allocation, Deployment, Job, JobType, TaskG
 use super::classify::{Sets, classify, disconnect_rules};
 use super::fill::Room;
 use super::names::Names;
+use super::older::Before;
 use super::succession::Successions;
 use super::{
     Changes, Current, InPlace, PlaceChange, ReplaceChange, StopChange, canaries, copy_state, deployment, description,
-    limits, stops, succession,
+    limits, older, stops, succession,
 };
 use crate::snapshot::Snapshot;
 use crate::update::{self, Change};
@@ -56,7 +58,8 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         desired.stop += self.stop_tainted_canaries(&mut sets, &canary_ids, canarying_before);
         self.reconnect(&mut sets, &mut desired);
         self.disconnect(&mut sets, &mut desired);
-        let due = self.reschedules(&mut sets.untainted, &mut desired);
+        let held = self.current.held();
+        let due = self.reschedules(&mut sets.untainted, held || canarying_before, &mut desired);
 
         // Canaries have their names beside the others'; a silent one's name is its stand-in's.
         let names_of = |allocs: &[&'a Allocation]| -> Vec<&'a Allocation> {
@@ -84,16 +87,15 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         let wanted_canaries = strategy.map_or(0, |update| usize::try_from(update.canary).unwrap_or(0));
         // A failed canary that is placed anew below counts as there.
         let canaries_out = canary_allocs.len() + due.iter().filter(|a| canary_ids.contains(a.id.as_str())).count();
-        let needs_canaries = !updates.destructive.is_empty() && canaries_out < wanted_canaries && !state.promoted;
+        let before = older::before(self.snapshot, job, group);
+        let comes_back = canarying_before && self.older_comes_back(&sets, &due, ordinary.len(), before);
+        let beside = !updates.destructive.is_empty() || comes_back;
+        let needs_canaries = beside && canaries_out < wanted_canaries && !state.promoted;
         if needs_canaries {
             state.desired_canaries = wanted_canaries as i64;
         }
         // Neither canaries nor anything old to stand beside: the new version is placed like any other.
-        let alone = in_deployment
-            && state.desired_canaries > 0
-            && !state.promoted
-            && canaries_out == 0
-            && updates.destructive.is_empty();
+        let alone = in_deployment && state.desired_canaries > 0 && !state.promoted && canaries_out == 0 && !beside;
         if alone {
             state.desired_canaries = 0;
         }
@@ -101,12 +103,11 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         if !canarying {
             names.promote(&canary_allocs);
         }
-        let held = self.current.held();
         if needs_canaries && !held {
             let missing = wanted_canaries - canaries_out;
-            for name in canaries::names(missing, &updates.destructive, &canary_allocs, &mut names) {
+            for name in canaries::names(missing, &updates.destructive, &canary_allocs, &names) {
                 desired.canary += 1;
-                self.place(name, true, None, false);
+                self.place(name, true, None, false, None);
             }
         }
 
@@ -125,7 +126,7 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
 
         let counted = if canarying { &ordinary } else { &sets.untainted };
         let present = counted.iter().filter(|alloc| !self.stood_in_for(alloc)).count();
-        let placed = self.placements(&sets, &due, Room { present, held, canarying }, &mut names, &mut desired);
+        let placed = self.placements(&sets, &due, Room { present, held, canarying, before }, &mut names, &mut desired);
         limit = limit.saturating_sub(placed.now + retries.due.len());
 
         let destructive_now = if held || canarying { 0 } else { limit.min(retries.others.len()) };
@@ -135,7 +136,7 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         let due_again = retries.due.iter().copied().filter(|_| !held);
         for old in due_again.chain(ordered.into_iter().take(destructive_now)) {
             let former = pairs.former.get(old.id.as_str()).copied();
-            let succeeds = succession::possible(old, former);
+            let succeeds = succession::possible(job, old, former);
             let name = names.inherit(old);
             self.changes.replacements.push(ReplaceChange {
                 group,
@@ -154,7 +155,8 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
             desired.migrate += 1;
             self.stop(alloc, description::MIGRATING, None);
             if alloc.desired_transition.migrate_disable_placement != Some(true) && !batch {
-                self.place(names.inherit(alloc), alloc.is_canary(), Some(alloc), false);
+                let older = if held || canarying { before.version_of(alloc, job, group) } else { None };
+                self.place(names.inherit(alloc), alloc.is_canary(), Some(alloc), false, older);
             }
         }
 
@@ -193,15 +195,24 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         self.changes.stops.push(StopChange { alloc, description, client_status });
     }
 
-    pub(super) fn place(&mut self, name: String, canary: bool, previous: Option<&'a Allocation>, reschedules: bool) {
-        self.changes.placements.push(PlaceChange {
-            group: self.group,
-            name,
-            canary,
-            previous,
-            reschedules,
-            node: None,
-        });
+    pub(super) fn place(
+        &mut self,
+        name: String,
+        canary: bool,
+        previous: Option<&'a Allocation>,
+        reschedules: bool,
+        older: Option<&'a Arc<Job>>,
+    ) {
+        let group = older.and_then(|job| job.group(&self.group.name)).unwrap_or(self.group);
+        self.changes.placements.push(PlaceChange { group, name, canary, previous, reschedules, node: None, older });
+    }
+
+    /// Something of an older version is missing now and will be there again: canaries go on standing beside it.
+    fn older_comes_back(&self, sets: &Sets<'a>, due: &[&'a Allocation], ordinary: usize, before: Before<'a>) -> bool {
+        let own = |alloc: &&Allocation| older::own(alloc, self.job, self.group).is_some() && !alloc.is_canary();
+        let leaving = sets.lost.iter().chain(due).chain(&sets.migrate).copied().filter(own).count();
+        let count = usize::try_from(self.group.count).unwrap_or(0);
+        count > 0 && (leaving > 0 || (before.is_known() && ordinary < count))
     }
 
     /// Canaries do not migrate: they end with their node and are placed anew as canaries.

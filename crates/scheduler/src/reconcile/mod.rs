@@ -4,7 +4,8 @@
 //! later. It knows nothing of resources; whether an in-place change still fits is asked through [`InPlace`].
 //!
 //! Invariants: a name index is used once per group (canaries apart); never more than `max_parallel` allocations of a
-//! deployment are replaced and unhealthy at a time; nothing of a failed or paused deployment goes on.
+//! deployment are replaced and unhealthy at a time; nothing of a failed or paused deployment goes on; a version whose canaries
+//! wait has nothing but canaries.
 
 mod canaries;
 mod classify;
@@ -14,6 +15,7 @@ mod fill;
 mod group;
 mod limits;
 mod names;
+mod older;
 mod recover;
 mod reschedule;
 mod stops;
@@ -21,6 +23,7 @@ mod succession;
 mod system;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use baton_model::plan::{DeploymentUpdate, DesiredUpdates};
 use baton_model::{AllocClientStatus, Allocation, Deployment, Evaluation, Job, TaskGroup};
@@ -62,6 +65,8 @@ pub(crate) struct PlaceChange<'a> {
     pub(crate) reschedules: bool,
     /// System jobs: this node and no other.
     pub(crate) node: Option<&'a str>,
+    /// This version of the job instead of the present one.
+    pub(crate) older: Option<&'a Arc<Job>>,
 }
 
 /// A running allocation with its replacement: both happen or neither.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use baton_model::Allocation;
 
 /// The indices in use in one group.
+#[derive(Clone)]
 pub(super) struct Names<'a> {
     job_id: &'a str,
     group: &'a str,

@@ -10,6 +10,7 @@ use super::classify::{Sets, disconnect_rules};
 use super::description;
 use super::disconnect::{Keep, choose, follow_up, mark_reconnected, mark_unknown, timeout_eval};
 use super::group::GroupReconciler;
+use super::older;
 use super::reschedule::{When, when};
 
 /// Follow-up evaluations due within this time of each other are one.
@@ -74,10 +75,12 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         self.changes.follow_ups.push(eval);
     }
 
-    /// Takes the failed ones out that are placed anew now; arranges a later look at the others.
+    /// Takes the failed ones out that are placed anew now; arranges a later look at the others. `as_they_are`: older ones are
+    /// placed anew in their own version, and by its policy.
     pub(super) fn reschedules(
         &mut self,
         untainted: &mut Vec<&'a Allocation>,
+        as_they_are: bool,
         desired: &mut DesiredUpdates,
     ) -> Vec<&'a Allocation> {
         let batch = self.job.job_type == JobType::Batch;
@@ -97,7 +100,9 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
                 return true;
             }
             let in_deployment = active && self.current.has(alloc);
-            match when(alloc, self.group, &self.snapshot.eval.id, in_deployment, self.snapshot.now) {
+            let own = older::own(alloc, self.job, self.group).filter(|_| as_they_are);
+            let group = own.and_then(|job| job.group(&self.group.name)).unwrap_or(self.group);
+            match when(alloc, group, &self.snapshot.eval.id, in_deployment, self.snapshot.now) {
                 When::Now => {
                     due.push(*alloc);
                     false
@@ -147,9 +152,11 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         let active = self.current.deployment.is_some_and(|deployment| deployment.status.is_active());
         let (mut retries, mut later) = (Retries::default(), Vec::new());
         for old in destructive {
-            let failed = former
-                .get(old.id.as_str())
-                .filter(|failed| failed.client_terminal() && !failed.succession_failed() && self.same_version(failed));
+            let failed = former.get(old.id.as_str()).filter(|failed| {
+                failed.client_status == AllocClientStatus::Failed
+                    && !failed.succession_failed()
+                    && self.same_version(failed)
+            });
             let Some(failed) = failed else {
                 retries.others.push(old);
                 continue;

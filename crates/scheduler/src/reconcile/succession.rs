@@ -28,9 +28,11 @@ impl<'a> Successions<'a> {
     }
 }
 
-/// Can a new allocation take over from `old` beside it? `former` is the successor that tried before.
-pub(super) fn possible(old: &Allocation, former: Option<&Allocation>) -> bool {
+/// Can a new allocation take over from `old` beside it? `former` is the successor that tried before. Batch work is not done
+/// twice at a time.
+pub(super) fn possible(job: &Job, old: &Allocation, former: Option<&Allocation>) -> bool {
     old.handover
+        && !job.job_type.is_batch()
         && old.client_status == AllocClientStatus::Running
         && !former.is_some_and(Allocation::succession_failed)
 }

@@ -4,14 +4,16 @@
 //! `max_parallel` and health as for services; `canary` is a percentage of the nodes to update.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use baton_model::node::NodeStatus;
 use baton_model::plan::DesiredUpdates;
 use baton_model::{AllocClientStatus, Allocation, Deployment, Job, JobType, Node, TaskGroup};
 
+use super::older::Before;
 use super::{
     Changes, Current, InPlace, PlaceChange, ReplaceChange, StopChange, copy_state, deployment, description, limits,
-    succession,
+    older, succession,
 };
 use crate::feasible;
 use crate::snapshot::Snapshot;
@@ -104,7 +106,9 @@ impl<'a> SystemReconciler<'_, 'a, '_> {
         } else {
             limits::limit(self.current, group, &tracked, true, canarying)
         };
-        let now = allowed.min(destructive.len());
+        // Nodes without any come first: their canaries cost nobody anything.
+        let canaries = if canarying && !held { allowed.min(missing.len()) } else { 0 };
+        let now = (allowed - canaries).min(destructive.len());
         desired.destructive_update += now as u64;
         desired.ignore += (destructive.len() - now) as u64;
         if canarying {
@@ -113,7 +117,7 @@ impl<'a> SystemReconciler<'_, 'a, '_> {
         destructive.sort_by_key(|alloc| (self.snapshot.holds.contains(&alloc.node_id), &alloc.node_name, &alloc.id));
         for old in destructive.iter().take(now) {
             let former = pairs.former.get(old.id.as_str()).copied();
-            let succeeds = succession::possible(old, former);
+            let succeeds = succession::possible(job, old, former);
             let canary = canarying;
             self.changes.replacements.push(ReplaceChange {
                 group,
@@ -125,14 +129,26 @@ impl<'a> SystemReconciler<'_, 'a, '_> {
                 same_node: true,
             });
         }
-        let place_now = if held { 0 } else { missing.len() };
-        for node in missing.iter().take(place_now) {
-            desired.place += 1;
-            self.place(Some(&node.id));
+        let mut place_now = 0;
+        for node in missing.iter().take(canaries) {
+            place_now += 1;
+            desired.canary += 1;
+            self.place(Some(&node.id), true, None);
+        }
+        // Beside waiting canaries, or after a failure, nodes get what the group ran before.
+        let before = if held || canarying { older::before(self.snapshot, job, group) } else { Before::Same };
+        let refills = !held || (self.current.failed() && before.is_known());
+        for node in missing.iter().skip(canaries).filter(|_| refills) {
+            let before = before.version();
+            if before.is_none_or(|older| may_have(node, older, &group.name)) {
+                place_now += 1;
+                desired.place += 1;
+                self.place(Some(&node.id), false, before);
+            }
         }
         if eligible.is_empty() && covered.is_empty() && !held {
             // Nowhere to run: asking for any node gives the reasons.
-            self.place(None);
+            self.place(None, false, None);
         }
 
         let total = destructive.len() + updated.len() + place_now;
@@ -153,12 +169,7 @@ impl<'a> SystemReconciler<'_, 'a, '_> {
         self.snapshot
             .nodes
             .iter()
-            .filter(|node| {
-                node.ready()
-                    && feasible::in_pool(node, self.job)
-                    && feasible::in_datacenters(node, self.job)
-                    && feasible::check(node, self.job, self.group).is_ok()
-            })
+            .filter(|node| node.ready() && may_have(node, self.job, &self.group.name))
             .map(|node| ((node.name.as_str(), node.id.as_str()), node))
             .collect()
     }
@@ -182,16 +193,24 @@ impl<'a> SystemReconciler<'_, 'a, '_> {
         stop(description::NOT_NEEDED, None)
     }
 
-    fn place(&mut self, node: Option<&'a str>) {
+    fn place(&mut self, node: Option<&'a str>, canary: bool, older: Option<&'a Arc<Job>>) {
         self.changes.placements.push(PlaceChange {
-            group: self.group,
+            group: older.and_then(|job| job.group(&self.group.name)).unwrap_or(self.group),
             name: Allocation::make_name(&self.job.id, &self.group.name, 0),
-            canary: false,
+            canary,
             previous: None,
             reschedules: false,
             node,
+            older,
         });
     }
+}
+
+/// The job's constraints let the group onto the node.
+fn may_have(node: &Node, job: &Job, group: &str) -> bool {
+    feasible::in_pool(node, job)
+        && feasible::in_datacenters(node, job)
+        && job.group(group).is_some_and(|group| feasible::check(node, job, group).is_ok())
 }
 
 /// `percent` of the nodes to update, rounded up, at most `max_parallel`.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use baton_model::deployment::DeploymentStatus;
 use proptest::prelude::*;
-use proptest::test_runner::TestCaseResult;
+use proptest::test_runner::{RngSeed, TestCaseResult};
 
 use crate::story::Story;
 
@@ -168,8 +168,20 @@ fn ends_well(story: &Story) -> TestCaseResult {
     Ok(())
 }
 
+/// The same histories each time; `BATON_SEED` plays others, `BATON_HISTORIES` more of them.
+fn config() -> ProptestConfig {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u32>().ok());
+    ProptestConfig {
+        cases: number("BATON_HISTORIES").unwrap_or(100),
+        rng_seed: RngSeed::Fixed(number("BATON_SEED").unwrap_or(1).into()),
+        max_shrink_iters: 4_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, max_shrink_iters: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(config())]
 
     #[test]
     fn every_history_comes_to_rest_and_ends_well(setting in settings(), events in events()) {

@@ -150,7 +150,13 @@ impl Story {
                 });
                 self.evaluate(&job_id, trigger::ALLOC_FAILURE);
             }
-            "holds" => drop(self.world.holds.insert(format!("n-{rest}"))),
+            "holds" => {
+                // It changes the order of updates that are under way.
+                self.world.holds.insert(format!("n-{rest}"));
+                if self.world.job(&job_id).is_some() {
+                    self.evaluate(&job_id, trigger::NODE_UPDATE);
+                }
+            }
             "drain" => {
                 let deadline = words.get(2).map_or("1h", |word| word.trim_start_matches("deadline="));
                 self.preview(words[1]);
@@ -315,7 +321,9 @@ impl Story {
             allocs: &[],
             nodes: &self.world.nodes,
             node_allocs: &self.world.allocs,
+            versions: &[],
             deployment: None,
+            deployments: &[],
             eval: &eval,
             now: self.world.now,
             config: &self.world.config,

@@ -1,6 +1,7 @@
 //! A small cluster in memory: applies plans as the server does, and plays the clients.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use baton_model::alloc::AllocDeploymentStatus;
 use baton_model::deployment::DeploymentStatus;
@@ -106,7 +107,15 @@ impl World {
     pub(crate) fn plan(&mut self, eval: &Evaluation) -> Plan {
         let live: Vec<Allocation> = self.allocs.iter().filter(|alloc| !alloc.client_terminal()).cloned().collect();
         let own: Vec<Allocation> = self.allocs.iter().filter(|alloc| alloc.job_id == eval.job_id).cloned().collect();
-        let latest = self.deployments.iter().rev().find(|deployment| deployment.job_id == eval.job_id).cloned();
+        let deployments: Vec<Arc<Deployment>> =
+            self.deployments.iter().filter(|one| one.job_id == eval.job_id).cloned().map(Arc::new).collect();
+        let latest = deployments.last();
+        let mut versions: Vec<Arc<Job>> = Vec::new();
+        for version in self.versions.iter().rev().filter(|job| job.id == eval.job_id) {
+            if versions.last().is_none_or(|newer| newer.version != version.version) {
+                versions.push(Arc::new(version.clone()));
+            }
+        }
         let job = self.job(&eval.job_id).cloned();
         let first_id = self.next_id;
         let ids_from = |mut next: u64| {
@@ -122,7 +131,9 @@ impl World {
             allocs: &own,
             nodes: &self.nodes,
             node_allocs: &live,
-            deployment: latest.as_ref(),
+            versions: &versions,
+            deployment: latest.map(|one| &**one),
+            deployments: &deployments,
             eval,
             now: self.now,
             config: &self.config,

@@ -6,12 +6,13 @@ use serde_json::{Value, json};
 
 use super::cluster::Random;
 
-pub(super) const IDS: [&str; 7] = ["web", "api", "once", "all", "sweep", "nightly", "work"];
+pub(super) const IDS: [&str; 9] = ["web", "api", "green", "green", "once", "all", "sweep", "nightly", "work"];
 
 /// Some version of the job of that name.
 pub(super) fn some(id: &str, random: &mut Random) -> Job {
     let mut job = match id {
         "web" | "api" => service(id, random),
+        "green" => canaries(id, random),
         "all" => system(id, random),
         "sweep" => base(id, "sysbatch", random),
         _ => batch(id, random),
@@ -94,6 +95,17 @@ fn service(id: &str, random: &mut Random) -> Value {
             "Reconcile": *random.of(&["best_score", "longest_running", "keep_original", "keep_replacement"]),
         });
     }
+    job
+}
+
+/// A service whose every version starts with canaries.
+fn canaries(id: &str, random: &mut Random) -> Value {
+    let mut job = service(id, random);
+    group(&mut job)["Count"] = json!(1 + random.below(3));
+    let update = &mut group(&mut job)["Update"];
+    update["MaxParallel"] = json!(1 + random.below(2));
+    update["Canary"] = json!(1 + random.below(2));
+    update["AutoPromote"] = json!(random.chance(25));
     job
 }
 

@@ -120,6 +120,14 @@ fn failed(state: &State, job: &Job) -> bool {
     })
 }
 
+/// The version failed before its canaries were promoted: the one before it goes on in full.
+fn failed_with_canaries(state: &State, job: &Job) -> bool {
+    failed(state, job)
+        && state
+            .latest_deployment(&job.id)
+            .is_some_and(|one| one.task_groups.values().all(|group| group.desired_canaries > 0 && !group.promoted))
+}
+
 /// Attempts used up: such an allocation stays as it is.
 fn exhausted(state: &State, job: &Job) -> usize {
     let given_up = |alloc: &&Arc<Allocation>| {
@@ -169,13 +177,16 @@ fn service(cluster: &Cluster, job: &Job) {
             cluster.fail(&format!("{} is there twice{}", alloc.name, told(state, job)));
         }
     }
-    if blocked(state, job) || failed(state, job) {
+    if blocked(state, job) || (failed(state, job) && !failed_with_canaries(state, job)) {
         return;
     }
     let given_up = exhausted(state, job) as i64;
     if running + given_up < wanted {
         let count = format!("{} has {running} allocations, {wanted} are wanted", job.id);
         cluster.fail(&format!("{count}, {given_up} are given up{}", told(state, job)));
+    }
+    if failed(state, job) {
+        return;
     }
     let old =
         |alloc: &&Arc<Allocation>| alloc.job.as_ref().is_none_or(|had| had.job_modify_index != job.job_modify_index);
