@@ -5,7 +5,7 @@ use super::intake::{Draft, Routed, route};
 use super::respond::Framed;
 use crate::balance::Server;
 use crate::body::{Body, BodyError, trailer_frame};
-use crate::core::{Connection, Core, Watch};
+use crate::core::{Connection, Core, WakeHandle, Watch};
 use crate::engine::Phase;
 use crate::exchange::{Info, Peer};
 use crate::forward::accept_request;
@@ -46,7 +46,7 @@ pub(super) async fn serve(core: Rc<Core>, connection: Connection, peer: Rc<Peer>
     let options = &entry_point.options.http2;
     let header_bytes = u32::try_from(entry_point.header_bytes).unwrap_or(u32::MAX);
     core.timers.arm(&connection.watch, entry_point.idle_timeout);
-    let streams = Rc::new(Streams::default());
+    let streams = Rc::new(Streams::of(&connection));
     let service = {
         let (core, peer, streams) = (core.clone(), peer.clone(), streams.clone());
         hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
@@ -112,7 +112,6 @@ pub(super) async fn serve(core: Rc<Core>, connection: Connection, peer: Rc<Peer>
 }
 
 /// What is known of a connection's streams.
-#[derive(Default)]
 struct Streams {
     /// Requests that are not answered to the end.
     open: Cell<usize>,
@@ -120,6 +119,15 @@ struct Streams {
     blocked: Cell<usize>,
     /// Pieces of responses that were taken so far.
     moved: Cell<u64>,
+    /// Wakes the connection's task.
+    connection: WakeHandle,
+}
+
+impl Streams {
+    fn of(connection: &Connection) -> Self {
+        let connection = connection.watch.handle();
+        Self { open: Cell::new(0), blocked: Cell::new(0), moved: Cell::new(0), connection }
+    }
 }
 
 /// One open stream.
@@ -134,10 +142,12 @@ impl Open {
         Self { streams: streams.clone(), blocked: false }
     }
 
-    /// A piece of the response went to the codec, which asks for the next one when the window allows.
+    /// A piece of the response went to the codec, which asks for the next one when the window allows. The connection
+    /// has to know: its limit for clients that open no window runs from here.
     fn block(&mut self) {
         if !std::mem::replace(&mut self.blocked, true) {
             self.streams.blocked.set(self.streams.blocked.get() + 1);
+            self.streams.connection.wake();
         }
     }
 
@@ -354,7 +364,9 @@ impl http_body::Body for Outbound {
             && let Some(data) = frame.data_ref()
         {
             self.bytes_out += data.len() as u64;
-            self.open.block();
+            if !self.body.is_end_stream() {
+                self.open.block();
+            }
         }
         Poll::Ready(frame)
     }

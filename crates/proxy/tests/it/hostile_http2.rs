@@ -296,3 +296,35 @@ fn a_header_table_is_no_bomb() {
     assert_eq!(backend.count(), 0);
     assert_eq!(world.get("app.test", "/", "").body, b"app");
 }
+
+#[test]
+fn a_client_that_opens_no_window_is_let_go_and_one_that_waits_is_not() {
+    const LIMIT: Duration = Duration::from_millis(300);
+    let backend = Backend::script(|request, stream| {
+        if request.line().contains("/late") {
+            std::thread::sleep(3 * LIMIT);
+        }
+        reply(stream, "200 OK", &[], &vec![b'x'; if request.line().contains("/large") { 1 << 20 } else { 1 }])
+    });
+    let world = World::new(|config| {
+        service(config, "app", &[backend.url()]);
+        route(config, "app", "app", &[]);
+        entry_point(config).transport.responding_timeouts.write_timeout = LIMIT.into();
+    });
+    let mut patient = Raw::connect(&world);
+    let head = request(&[(":path", Some(b"/late"))], &[]);
+    patient.send(HEADERS, END_STREAM | END_HEADERS, 1, &head);
+    assert_eq!(patient.outcome(1), Outcome::Status(200));
+
+    let mut greedy = Raw::connect(&world);
+    greedy.send(HEADERS, END_STREAM | END_HEADERS, 1, &request(&[(":path", Some(b"/large"))], &[]));
+    let began = Instant::now();
+    let mut bytes = 0;
+    while let Some(frame) = greedy.frame() {
+        if frame.kind == DATA {
+            bytes += frame.payload.len();
+        }
+    }
+    assert_eq!(bytes, 65_535, "the window that a connection begins with");
+    assert!(began.elapsed() >= LIMIT);
+}
