@@ -218,6 +218,13 @@ impl H1Exchange {
         Body::stream(self)
     }
 
+    /// As [`Self::finish`], with the last piece: who hears `is_end_stream` asks for no more.
+    fn finish_early(&mut self) {
+        if self.is_end_stream() {
+            self.finish();
+        }
+    }
+
     /// Gives the connection back when both directions ended cleanly.
     fn finish(&mut self) {
         if self.keep_alive
@@ -260,6 +267,7 @@ impl http_body::Body for H1Exchange {
                 let data = Bytes::copy_from_slice(&this.input[..taken.data]);
                 this.input.drain(..taken.used);
                 if !data.is_empty() {
+                    this.finish_early();
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 continue;
@@ -280,9 +288,7 @@ impl http_body::Body for H1Exchange {
                 Ok(None) => return Poll::Ready(None),
                 Ok(Some(data)) if data.is_empty() => {}
                 Ok(Some(data)) => {
-                    if this.reader.is_done() && this.reader.trailer().is_empty() {
-                        this.finish();
-                    }
+                    this.finish_early();
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Err(error) => return Poll::Ready(Some(Err(error))),

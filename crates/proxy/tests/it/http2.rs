@@ -6,6 +6,7 @@ use baton_routing::config::Service;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{Request, Response};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -246,4 +247,33 @@ fn a_truncated_answer_resets_the_stream() {
         assert!(matches!(end, Some(Err(_))), "the end of the body was made up");
         assert_eq!(backend.last().field("Host"), Some(backend.address.to_string().as_str()));
     });
+}
+
+#[test]
+fn streams_one_after_another_share_a_connection_to_the_server() {
+    let backend = Backend::script(|request, stream| {
+        if request.line().contains("/apart") {
+            // The body comes on its own.
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n").unwrap();
+            std::thread::sleep(Duration::from_millis(50));
+            return stream.write_all(b"body").is_ok();
+        }
+        if request.line().contains("/chunked") {
+            return stream
+                .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n")
+                .is_ok();
+        }
+        reply(stream, "200 OK", &[], b"body")
+    });
+    let world = simple(false, &backend);
+    run(async {
+        let mut sender = plain(world.address("web")).await;
+        for path in ["/", "/apart", "/chunked", "/", "/chunked", "/apart"] {
+            let (head, body, _) = ask(&mut sender, get(&format!("http://app.test{path}")), b"").await;
+            assert_eq!((head.status().as_u16(), &body[..]), (200, &b"body"[..]));
+        }
+        let (head, _, _) = ask(&mut sender, Request::post("http://app.test/").body(()).unwrap(), b"sent").await;
+        assert_eq!(head.status(), 200);
+    });
+    assert_eq!(backend.connections.load(std::sync::atomic::Ordering::SeqCst), 1);
 }
