@@ -40,7 +40,8 @@ pub fn decode(text: &str, name: &str, schema: &'static Schema, host: &dyn Host) 
     };
     let node = node.map_err(|flaws| in_order(diagnose(&source, flaws)))?;
     let work = Cell::new(0);
-    let evaluator = Evaluator { text: &source.text, host, work: &work, unknown: Unknown::Refused, doubts: None };
+    let evaluator =
+        Evaluator { text: &source.text, host, work: &work, unknown: Unknown::Refused, calls: true, doubts: None };
     let mut decoder = Decoder { evaluator, flaws: Vec::new(), spans: Spans::new(), wrong: Vec::new() };
     let value = decoder.block(&node, schema, Span::default(), "", &Scope::new(&[]));
     let Decoder { flaws, spans, .. } = decoder;

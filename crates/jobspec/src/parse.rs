@@ -183,7 +183,17 @@ fn read_body(
             "job" => jobs.push(block),
             "variable" => variables.declare(block, &plain(&block.body, true, &mut flaws)),
             "variables" => variables.declare_all(&plain(&block.body, false, &mut flaws)),
-            "locals" => locals.push(plain(&block.body, false, &mut flaws)),
+            "locals" => {
+                flaws.extend(block.labels.first().map(|(_, span)| {
+                    Flaw::new(*span, "Extraneous label for locals", "No labels are expected for locals blocks.")
+                }));
+                let body = plain(&block.body, false, &mut flaws);
+                flaws.extend(body.blocks.iter().map(|inner| {
+                    let summary = format!("Unexpected {:?} block", inner.kind);
+                    Flaw::new(inner.kind_span, summary, "Blocks are not allowed here.")
+                }));
+                locals.push(body);
+            }
             other => flaws.push(unknown(other, block.kind_span, "Unsupported block type", "Blocks of type")),
         }
     }
@@ -223,7 +233,8 @@ fn read_body(
     };
     let names = [("var", &var), ("local", &local)];
     let (host, doubts) = (options.host, variables.doubts);
-    let evaluator = Evaluator { text: &source.text, host, work, unknown: Unknown::Kept, doubts: Some(&doubts) };
+    let evaluator =
+        Evaluator { text: &source.text, host, work, unknown: Unknown::Kept, calls: true, doubts: Some(&doubts) };
     let mut decoder = Decoder { evaluator, flaws: Vec::new(), spans: Spans::new(), wrong: Vec::new() };
     decoder.spans.insert(String::new(), block.kind_span);
     let mut draft = decoder.block(&block.body, &JOB, block.kind_span, "", &Scope::new(&names));

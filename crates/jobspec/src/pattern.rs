@@ -1,22 +1,24 @@
 //! How large a regular expression is, before anything compiles it.
 
+use baton_model::regexp;
 use regex_syntax::hir::{Hir, HirKind};
 
 /// Most states that a pattern may have, roughly.
 pub(crate) const MAX_STATES: u64 = 200_000;
 
-/// The states that a pattern needs, roughly; repetitions count as often as they may repeat.
+/// The pattern for the `regex` crate, and the states that it needs, roughly; repetitions count as often as they may repeat.
 ///
 /// # Errors
 /// What is wrong with the pattern, or that it is too large, in a few words.
-pub(crate) fn states(pattern: &str) -> Result<u64, String> {
-    let hir = regex_syntax::parse(pattern).map_err(|why| {
+pub(crate) fn read(pattern: &str) -> Result<(String, u64), String> {
+    let pattern = regexp::from_go(pattern)?;
+    let hir = regex_syntax::parse(&pattern).map_err(|why| {
         let why = why.to_string();
         why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
     })?;
     match size(&hir) {
         states if states > MAX_STATES => Err(format!("it is too large: about {states} states, at most {MAX_STATES}")),
-        states => Ok(states),
+        states => Ok((pattern, states)),
     }
 }
 
@@ -42,6 +44,10 @@ fn size(hir: &Hir) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn states(pattern: &str) -> Result<u64, String> {
+        read(pattern).map(|(_, states)| states)
+    }
 
     #[test]
     fn repetitions_multiply() {

@@ -3,13 +3,13 @@
 //! Lowest to highest: default, environment (`NOMAD_VAR_name`), variable files in order, values given one by one.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Flaw, Source, Span, suggestion};
 use crate::eval::{Evaluator, Host, Number, Scope, Type, Unknown, Value};
 use crate::syntax::ast::{Block, Body, BodyNode, Expr};
-use references::references;
+use references::References;
 
 mod inputs;
 mod locals;
@@ -51,12 +51,13 @@ impl<'a> Variables<'a> {
         self.diagnostics.push(self.source.diagnose(flaw));
     }
 
-    /// Values of variables are constants: nothing can be referred to.
+    /// Values of variables are constants: nothing can be referred to or called.
     fn evaluator<'t>(&self, text: &'t str) -> Evaluator<'t>
     where
         'a: 't,
     {
-        Evaluator { text, host: self.host, work: self.work, unknown: Unknown::Refused, doubts: None }
+        let (host, work) = (self.host, self.work);
+        Evaluator { text, host, work, unknown: Unknown::Refused, calls: false, doubts: None }
     }
 
     fn constant(&mut self, expr: &Expr) -> Option<Value> {
@@ -89,11 +90,18 @@ impl<'a> Variables<'a> {
         for attribute in &body.attributes {
             match attribute.name.as_str() {
                 "type" => match Type::parse(&attribute.expr) {
-                    Ok(kind) => variable.kind = Some(kind),
+                    Ok(kind) => {
+                        if let Some(word) = kind.inexact() {
+                            let summary = format!("Nomad refuses {word:?} in the type of a variable");
+                            let flaw = Flaw::new(attribute.expr.span, summary, "It is taken here.");
+                            self.doubts.borrow_mut().push(flaw.help("write the exact type"));
+                        }
+                        variable.kind = Some(kind);
+                    }
                     Err(flaw) => self.flaw(flaw),
                 },
                 "default" => default = Some(attribute),
-                "description" | "sensitive" => {}
+                "description" => {}
                 other => {
                     let flaw = Flaw::new(
                         attribute.name_span,
@@ -167,8 +175,7 @@ impl<'a> Variables<'a> {
             ));
             return None;
         };
-        let mut named = BTreeSet::new();
-        references(&condition.expr, "var", &mut named);
+        let named = References::of(&condition.expr, "var").names;
         if named.iter().any(|other| other != name) {
             let detail =
                 format!("The condition for variable {name:?} can only refer to the variable itself, using var.{name}.");
@@ -210,7 +217,7 @@ impl<'a> Variables<'a> {
             };
             let var = Value::Map([(name.clone(), value.clone())].into());
             let names = [("var", &var)];
-            let evaluator = self.evaluator(&self.source.text);
+            let evaluator = Evaluator { calls: true, ..self.evaluator(&self.source.text) };
             for validation in &variable.validations {
                 let result = evaluator.eval(&validation.condition, &Scope::new(&names)).and_then(|result| {
                     result.to_bool().map_err(|why| {
@@ -244,6 +251,7 @@ fn inferred(value: &Value) -> Type {
         Value::Number(Number::Whole(_) | Number::Fraction(_)) => Type::Number,
         Value::Bool(_) => Type::Bool,
         Value::List(_) => Type::List(Box::new(Type::Any)),
+        Value::Set(_) => Type::Set(Box::new(Type::Any)),
         Value::Map(_) => Type::Map(Box::new(Type::Any)),
         Value::Null => Type::Any,
     }

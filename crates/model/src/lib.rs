@@ -14,6 +14,7 @@ pub mod job;
 pub mod nanos;
 pub mod node;
 pub mod plan;
+pub mod regexp;
 pub mod resources;
 pub mod service;
 pub mod task;

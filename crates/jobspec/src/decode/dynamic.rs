@@ -54,12 +54,9 @@ impl Decoder<'_> {
         let scope = scope.child(&names);
         let Some(head) = self.head(block, &kind) else { return };
         let Some(collection) = self.eval(&head.for_each, &scope) else { return };
-        let items: Vec<(Value, Value)> = match collection {
-            Value::List(items) => {
-                items.into_iter().enumerate().map(|(index, value)| (Value::Number(index.into()), value)).collect()
-            }
-            Value::Map(items) => items.into_iter().map(|(key, value)| (Value::String(key), value)).collect(),
-            other => {
+        let items = match collection.into_pairs() {
+            Ok(items) => items,
+            Err(other) => {
                 let detail =
                     format!("Cannot use a {} value in for_each. An iterable collection is required.", other.kind());
                 self.flaws.push(Flaw::new(head.for_each.span, "Invalid dynamic for_each value", detail));

@@ -243,8 +243,11 @@ impl Decoder<'_> {
         let mut out = Map::new();
         for attribute in &body.attributes {
             self.spans.insert(join(path, &attribute.name), attribute.expr.span);
-            if let Some(value) = self.value(&attribute.expr, kind, scope) {
-                out.insert(attribute.name.clone(), value);
+            let Some(value) = self.eval(&attribute.expr, scope) else { continue };
+            match values::convert(&value, kind, attribute.expr.span) {
+                Ok(Some(value)) => drop(out.insert(attribute.name.clone(), value)),
+                Ok(None) => self.flaws.push(values::null(attribute.expr.span)),
+                Err(flaw) => self.flaws.push(flaw),
             }
         }
         for block in &body.blocks {
@@ -257,7 +260,7 @@ impl Decoder<'_> {
         out
     }
 
-    /// A body of any content: nested blocks become lists of objects, their labels keys of nested objects.
+    /// A body of any content: nested blocks become lists of objects, their labels keys of such lists.
     fn free(&mut self, node: &BodyNode, scope: &Scope<'_>) -> Map<String, Json> {
         let body = self.open_free(node);
         let mut out = Map::new();
@@ -270,7 +273,7 @@ impl Decoder<'_> {
             let names: Vec<(&str, &Value)> = block.scope.iter().map(|(name, value)| (name.as_str(), value)).collect();
             let mut value = Json::Object(self.free(&block.body, &scope.child(&names)));
             for (label, _) in block.labels.iter().rev() {
-                value = Json::Object(Map::from_iter([(label.clone(), value)]));
+                value = Json::Object(Map::from_iter([(label.clone(), Json::Array(vec![value]))]));
             }
             match out.entry(block.kind.clone()).or_insert_with(|| Json::Array(Vec::new())) {
                 Json::Array(list) => list.push(value),

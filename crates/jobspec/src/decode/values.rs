@@ -23,7 +23,7 @@ impl Decoder<'_> {
     }
 }
 
-fn convert(value: &Value, kind: Kind, span: Span) -> Result<Option<Json>, Flaw> {
+pub(super) fn convert(value: &Value, kind: Kind, span: Span) -> Result<Option<Json>, Flaw> {
     let unsuitable = |why: &str| Flaw::new(span, "Unsuitable value type", format!("Unsuitable value: {why}"));
     if *value == Value::Null {
         return match kind {
@@ -46,7 +46,7 @@ fn convert(value: &Value, kind: Kind, span: Span) -> Result<Option<Json>, Flaw> 
         Kind::Refused(why) => return Err(unsuitable(why)),
         Kind::Duration => Json::from(duration(value, span)?.0),
         Kind::Texts => match value {
-            Value::List(items) => Json::Array(
+            Value::List(items) | Value::Set(items) => Json::Array(
                 items
                     .iter()
                     .map(|item| item.to_text().map(Json::String).map_err(|_| unsuitable("list of string required")))
@@ -58,8 +58,10 @@ fn convert(value: &Value, kind: Kind, span: Span) -> Result<Option<Json>, Flaw> 
             Value::Map(items) => Json::Object(
                 items
                     .iter()
-                    .filter(|(_, item)| **item != Value::Null)
                     .map(|(key, item)| {
+                        if *item == Value::Null {
+                            return Err(null(span));
+                        }
                         let text = item.to_text().map_err(|_| unsuitable("map of string required"))?;
                         Ok((key.clone(), Json::String(text)))
                     })
@@ -69,6 +71,11 @@ fn convert(value: &Value, kind: Kind, span: Span) -> Result<Option<Json>, Flaw> 
         },
     };
     Ok(Some(json))
+}
+
+/// Nothing where something must be.
+pub(super) fn null(span: Span) -> Flaw {
+    Flaw::new(span, "Unsuitable value type", "Unsuitable value: null value is not allowed")
 }
 
 fn duration(value: &Value, span: Span) -> Result<Nanos, Flaw> {

@@ -15,6 +15,9 @@ impl Evaluator<'_> {
         expand: bool,
         scope: &Scope<'_>,
     ) -> Result<Value, Flaw> {
+        if !self.calls {
+            return Err(Flaw::new(expr.span, "Function calls not allowed", "Functions may not be called here."));
+        }
         match name {
             "try" => {
                 let mut last = None;
@@ -53,7 +56,7 @@ impl Evaluator<'_> {
         for (index, arg) in args.iter().enumerate() {
             let value = self.eval(arg, scope)?;
             match value {
-                Value::List(items) if expand && index + 1 == args.len() => {
+                Value::List(items) | Value::Set(items) if expand && index + 1 == args.len() => {
                     spans.extend(items.iter().map(|_| arg.span));
                     values.extend(items);
                 }

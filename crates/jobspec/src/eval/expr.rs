@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::{Flaw, MAX_DIAGNOSTICS, Span};
 use crate::doubts;
-use crate::eval::{Host, Number, Value};
+use crate::eval::{Host, NoHost, Number, Value};
 use crate::syntax::ast::{Expr, ExprKind, ForExpr, Operator};
 
 /// Work that one file may cause: values copied, iterations, function calls.
@@ -39,6 +39,8 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) host: &'a dyn Host,
     pub(crate) work: &'a Cell<u64>,
     pub(crate) unknown: Unknown,
+    /// Whether functions may be called.
+    pub(crate) calls: bool,
     /// Takes the references that are kept and look like slips.
     pub(crate) doubts: Option<&'a RefCell<Vec<Flaw>>>,
 }
@@ -50,6 +52,13 @@ pub(crate) enum Unknown {
     Kept,
     /// Wrong: only constants belong here.
     Refused,
+}
+
+impl<'a> Evaluator<'a> {
+    /// Nothing but what is written out has a value.
+    pub(super) fn constants(work: &'a Cell<u64>) -> Self {
+        Self { text: "", host: &NoHost, work, unknown: Unknown::Refused, calls: false, doubts: None }
+    }
 }
 
 impl Evaluator<'_> {
@@ -161,7 +170,8 @@ impl Evaluator<'_> {
             (Value::Null, _) | (_, Value::Null) => Ok(chosen),
             (Value::List(_), Value::List(_)) | (Value::Map(_), Value::Map(_)) => Ok(chosen),
             (a, b) if a.kind() == b.kind() => Ok(chosen),
-            (a, b) if a.is_primitive() && b.is_primitive() => chosen
+            (Value::String(_), b) if b.is_primitive() => Ok(chosen),
+            (a, Value::String(_)) if a.is_primitive() => chosen
                 .to_text()
                 .map(Value::String)
                 .map_err(|why| Flaw::new(span, "Inconsistent conditional result types", why)),
@@ -236,11 +246,7 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn items(&self, collection: &Expr, scope: &Scope<'_>) -> Result<Vec<(Value, Value)>, Flaw> {
-        match self.eval(collection, scope)? {
-            Value::List(items) => {
-                Ok(items.into_iter().enumerate().map(|(index, value)| (Value::Number(index.into()), value)).collect())
-            }
-            Value::Map(items) => Ok(items.into_iter().map(|(key, value)| (Value::String(key), value)).collect()),
+        self.eval(collection, scope)?.into_pairs().or_else(|value| match value {
             Value::Null => Err(Flaw::new(
                 collection.span,
                 "Iteration over null value",
@@ -251,7 +257,7 @@ impl Evaluator<'_> {
                 "Iteration over non-iterable value",
                 format!("A value of type {} cannot be used as the collection in a 'for' expression.", other.kind()),
             )),
-        }
+        })
     }
 
     fn for_expr(&self, parts: &ForExpr, scope: &Scope<'_>) -> Result<Value, Flaw> {

@@ -40,7 +40,7 @@ impl Evaluator<'_> {
             let inner = self.walk(&value, before, scope)?;
             let items = match inner {
                 Value::Null => &[],
-                Value::List(items) => items.as_slice(),
+                Value::List(items) | Value::Set(items) => items.as_slice(),
                 other => std::slice::from_ref(other),
             };
             self.spend(1 + items.len() as u64, splat.span)?;
@@ -108,6 +108,7 @@ fn index<'v>(value: &'v Value, key: &Value) -> Result<&'v Value, String> {
             }
         }
         Value::Map(items) => items.get(&key.to_text()?).ok_or_else(|| format!("{NO_ELEMENT}.")),
+        Value::Set(_) => Err("Elements of a set are identified only by their value and have no index.".to_owned()),
         Value::Null => Err("This value is null, so it does not have any indices.".to_owned()),
         _ => Err("This value does not have any indices.".to_owned()),
     }

@@ -1,9 +1,10 @@
 //! Type constraints of `variable` blocks and the conversion of values to them.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use crate::diagnostic::{Flaw, Span};
-use crate::eval::{Ordered, Value};
+use crate::eval::{Evaluator, Scope, Value};
 use crate::syntax::ast::{Expr, ExprKind};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -15,8 +16,16 @@ pub(crate) enum Type {
     List(Box<Type>),
     Set(Box<Type>),
     Map(Box<Type>),
-    Object(BTreeMap<String, (Type, bool)>),
+    Object(BTreeMap<String, Attribute>),
     Tuple(Vec<Type>),
+}
+
+/// One attribute of an object type.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Attribute {
+    kind: Type,
+    /// What an optional one is where it is absent.
+    default: Option<Value>,
 }
 
 impl Type {
@@ -77,13 +86,7 @@ impl Type {
                         let ExprKind::Literal(Value::String(key)) = &key.kind else {
                             return Err(invalid(key.span, "Object constructor map keys must be attribute names."));
                         };
-                        let (value, optional) = match &value.kind {
-                            ExprKind::Call { name, args, .. } if name == "optional" && !args.is_empty() => {
-                                (&args[0], true)
-                            }
-                            _ => (value, false),
-                        };
-                        attributes.insert(key.clone(), (Self::parse(value)?, optional));
+                        attributes.insert(key.clone(), Attribute::parse(value)?);
                     }
                     Ok(Self::Object(attributes))
                 }
@@ -105,12 +108,11 @@ impl Type {
             (Self::String, value) => value.to_text().map(Value::String).map_err(|_| "string required".to_owned()),
             (Self::Number, value) => value.to_number().map(Value::Number),
             (Self::Bool, value) => value.to_bool().map(Value::Bool),
-            (Self::List(item), Value::List(items)) => {
+            (Self::List(item), Value::List(items) | Value::Set(items)) => {
                 items.into_iter().map(|value| item.convert(value)).collect::<Result<_, _>>().map(Value::List)
             }
-            (Self::Set(item), Value::List(items)) => {
-                let items: Vec<_> = items.into_iter().map(|value| item.convert(value)).collect::<Result<_, _>>()?;
-                Ok(Value::List(as_set(items)))
+            (Self::Set(item), Value::List(items) | Value::Set(items)) => {
+                items.into_iter().map(|value| item.convert(value)).collect::<Result<_, _>>().map(Value::set)
             }
             (Self::Map(item), Value::Map(items)) => items
                 .into_iter()
@@ -119,17 +121,15 @@ impl Type {
                 .map(Value::Map),
             (Self::Object(attributes), Value::Map(mut items)) => {
                 let mut out = BTreeMap::new();
-                for (name, (kind, optional)) in attributes {
-                    match items.remove(name) {
-                        Some(value) => {
-                            let value = kind.convert(value).map_err(|why| format!("attribute {name:?}: {why}"))?;
-                            out.insert(name.clone(), value);
+                for (name, attribute) in attributes {
+                    let value = match (items.remove(name), &attribute.default) {
+                        (Some(Value::Null) | None, Some(default)) => default.clone(),
+                        (Some(value), _) => {
+                            attribute.kind.convert(value).map_err(|why| format!("attribute {name:?}: {why}"))?
                         }
-                        None if *optional => {
-                            out.insert(name.clone(), Value::Null);
-                        }
-                        None => return Err(format!("attribute {name:?} is required")),
-                    }
+                        (None, None) => return Err(format!("attribute {name:?} is required")),
+                    };
+                    out.insert(name.clone(), value);
                 }
                 Ok(Value::Map(out))
             }
@@ -145,6 +145,20 @@ impl Type {
                     .map(Value::List)
             }
             (kind, _) => Err(format!("{} required", kind.name())),
+        }
+    }
+
+    /// The word in a type that Nomad takes for no exact one.
+    pub(crate) fn inexact(&self) -> Option<&'static str> {
+        match self {
+            Self::Any => Some("any"),
+            Self::String | Self::Number | Self::Bool => None,
+            Self::List(item) | Self::Set(item) | Self::Map(item) => item.inexact(),
+            Self::Tuple(items) => items.iter().find_map(Self::inexact),
+            Self::Object(attributes) => attributes.values().find_map(|attribute| match attribute.default {
+                Some(_) => Some("optional"),
+                None => attribute.kind.inexact(),
+            }),
         }
     }
 
@@ -169,11 +183,26 @@ impl Type {
     }
 }
 
-/// Sets are ordered and hold each value once.
-pub(crate) fn as_set(mut items: Vec<Value>) -> Vec<Value> {
-    items.sort_by(|a, b| Ordered(a).cmp(&Ordered(b)));
-    items.dedup_by(|a, b| Ordered(a) == Ordered(b));
-    items
+impl Attribute {
+    /// Reads a type, `optional(type)` or `optional(type, default)`.
+    fn parse(expr: &Expr) -> Result<Self, Flaw> {
+        let ExprKind::Call { name, args, .. } = &expr.kind else {
+            return Ok(Self { kind: Type::parse(expr)?, default: None });
+        };
+        let (kind, default) = match (name.as_str(), args.as_slice()) {
+            ("optional", [kind]) => (Type::parse(kind)?, Value::Null),
+            ("optional", [kind, default]) => {
+                let kind = Type::parse(kind)?;
+                let value = Evaluator::constants(&Cell::new(0)).eval(default, &Scope::new(&[]))?;
+                let value =
+                    kind.convert(value).map_err(|why| invalid(default.span, format!("Invalid default: {why}.")))?;
+                (kind, value)
+            }
+            ("optional", _) => return Err(invalid(expr.span, "optional takes a type and perhaps a default value.")),
+            _ => return Ok(Self { kind: Type::parse(expr)?, default: None }),
+        };
+        Ok(Self { kind, default: Some(default) })
+    }
 }
 
 fn invalid(span: Span, detail: impl Into<String>) -> Flaw {

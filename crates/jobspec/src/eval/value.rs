@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 /// So much text costs as much as one step.
 pub(crate) const BYTES_PER_STEP: usize = 64;
 
-/// What an expression yields. Objects and maps are one kind, as are tuples, lists and sets.
+/// What an expression yields. Objects and maps are one kind, as are tuples and lists.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Null,
@@ -17,6 +17,8 @@ pub(crate) enum Value {
     Number(Number),
     String(String),
     List(Vec<Value>),
+    /// In order, each value once.
+    Set(Vec<Value>),
     Map(BTreeMap<String, Value>),
 }
 
@@ -115,7 +117,9 @@ impl Ord for Ordered<'_> {
                 (a, b) => matches!(a, Number::Whole(_)).cmp(&matches!(b, Number::Whole(_))),
             }),
             (Value::String(a), Value::String(b)) => a.cmp(b),
-            (Value::List(a), Value::List(b)) => a.iter().map(Ordered).cmp(b.iter().map(Ordered)),
+            (Value::List(a), Value::List(b)) | (Value::Set(a), Value::Set(b)) => {
+                a.iter().map(Ordered).cmp(b.iter().map(Ordered))
+            }
             (Value::Map(a), Value::Map(b)) => {
                 let pairs = |(key, value)| (key, Ordered(value));
                 a.iter().map(pairs).cmp(b.iter().map(pairs))
@@ -147,7 +151,8 @@ impl Value {
             Self::Number(_) => 2,
             Self::String(_) => 3,
             Self::List(_) => 4,
-            Self::Map(_) => 5,
+            Self::Set(_) => 5,
+            Self::Map(_) => 6,
         }
     }
 
@@ -167,12 +172,35 @@ impl Value {
             Self::Number(_) => "number",
             Self::String(_) => "string",
             Self::List(_) => "list",
+            Self::Set(_) => "set",
             Self::Map(_) => "object",
         }
     }
 
     pub(crate) fn is_primitive(&self) -> bool {
         matches!(self, Self::Bool(_) | Self::Number(_) | Self::String(_))
+    }
+
+    /// A set of the given values.
+    pub(crate) fn set(mut items: Vec<Value>) -> Self {
+        items.sort_by(|a, b| Ordered(a).cmp(&Ordered(b)));
+        items.dedup_by(|a, b| Ordered(a) == Ordered(b));
+        Self::Set(items)
+    }
+
+    /// What a loop over the value sees, key and element: an element of a set is its own key.
+    ///
+    /// # Errors
+    /// The value itself where it is no collection.
+    pub(crate) fn into_pairs(self) -> Result<Vec<(Value, Value)>, Value> {
+        match self {
+            Self::List(items) => {
+                Ok(items.into_iter().enumerate().map(|(index, value)| (Self::Number(index.into()), value)).collect())
+            }
+            Self::Set(items) => Ok(items.into_iter().map(|value| (value.clone(), value)).collect()),
+            Self::Map(items) => Ok(items.into_iter().map(|(key, value)| (Self::String(key), value)).collect()),
+            other => Err(other),
+        }
     }
 
     /// Text of a bool, a number or a string.
@@ -219,7 +247,7 @@ impl Value {
         match self {
             Self::Null | Self::Bool(_) | Self::Number(_) => 1,
             Self::String(text) => 1 + (text.len() / BYTES_PER_STEP) as u64,
-            Self::List(items) => 1 + items.iter().map(Self::weight).sum::<u64>(),
+            Self::List(items) | Self::Set(items) => 1 + items.iter().map(Self::weight).sum::<u64>(),
             Self::Map(items) => 1 + items.values().map(|value| 1 + value.weight()).sum::<u64>(),
         }
     }
@@ -227,7 +255,7 @@ impl Value {
     /// Levels of lists and maps.
     pub(crate) fn depth(&self) -> usize {
         match self {
-            Self::List(items) => 1 + items.iter().map(Self::depth).max().unwrap_or(0),
+            Self::List(items) | Self::Set(items) => 1 + items.iter().map(Self::depth).max().unwrap_or(0),
             Self::Map(items) => 1 + items.values().map(Self::depth).max().unwrap_or(0),
             _ => 0,
         }
@@ -245,7 +273,7 @@ impl Value {
                 Number::Fraction(value) => Json::from(*value),
             },
             Self::String(text) => Json::String(text.clone()),
-            Self::List(items) => Json::Array(items.iter().map(Self::to_json).collect()),
+            Self::List(items) | Self::Set(items) => Json::Array(items.iter().map(Self::to_json).collect()),
             Self::Map(items) => Json::Object(items.iter().map(|(key, value)| (key.clone(), value.to_json())).collect()),
         }
     }

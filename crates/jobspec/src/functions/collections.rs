@@ -10,17 +10,14 @@ const LONGEST_LIST: usize = 1024;
 /// Most work that the rows of `setproduct` may be, in the unit of [`Value::weight`].
 const LARGEST_PRODUCT: u64 = 1 << 18;
 
-fn as_set(items: Vec<Value>) -> Result<Vec<Value>, CallError> {
+/// Elements of several kinds become texts.
+fn as_set(items: Vec<Value>) -> Outcome {
     let kind = if items.iter().all(Value::is_primitive) && items.iter().any(|item| item.kind() != items[0].kind()) {
         Type::String
     } else {
         Type::Any
     };
-    match Type::Set(Box::new(kind)).convert(Value::List(items)) {
-        Ok(Value::List(items)) => Ok(items),
-        Ok(_) => Ok(Vec::new()),
-        Err(why) => failed(why),
-    }
+    Type::Set(Box::new(kind)).convert(Value::List(items)).map_err(CallError::Failed)
 }
 
 pub(super) fn chunklist(args: &Args<'_>) -> Outcome {
@@ -42,7 +39,7 @@ pub(super) fn coalesce(args: &Args<'_>) -> Outcome {
 
 pub(super) fn coalescelist(args: &Args<'_>) -> Outcome {
     for index in 0..args.len() {
-        if *args.value(index) != Value::Null && !args.list(index)?.is_empty() {
+        if *args.value(index) != Value::Null && !args.sequence(index)?.is_empty() {
             return Ok(args.value(index).clone());
         }
     }
@@ -60,7 +57,7 @@ pub(super) fn compact(args: &Args<'_>) -> Outcome {
 pub(super) fn concat(args: &Args<'_>) -> Outcome {
     let mut out = Vec::new();
     for index in 0..args.len() {
-        out.extend_from_slice(args.list(index)?);
+        out.extend_from_slice(args.sequence(index)?);
     }
     Ok(Value::List(out))
 }
@@ -75,22 +72,20 @@ pub(super) fn distinct(args: &Args<'_>) -> Outcome {
     Ok(Value::List(kept.cloned().collect()))
 }
 
-/// Wraps around: `element(["a", "b"], 3)` is `"b"`.
+/// Wraps around on both ends: `element(["a", "b"], 3)` and `element(["a", "b"], -1)` are `"b"`.
 pub(super) fn element(args: &Args<'_>) -> Outcome {
-    let (items, index) = (args.list(0)?, args.whole(1)?);
+    let (items, index) = (args.sequence(0)?, args.whole(1)?);
     if items.is_empty() {
         return failed("cannot use element function with an empty list");
     }
-    let index = usize::try_from(index)
-        .map_err(|_| CallError::Argument(1, "cannot use element function with a negative index".to_owned()))?;
-    Ok(items[index % items.len()].clone())
+    Ok(items[index.rem_euclid(items.len() as i64) as usize].clone())
 }
 
 pub(super) fn flatten(args: &Args<'_>) -> Outcome {
     fn into(items: &[Value], out: &mut Vec<Value>) {
         for item in items {
             match item {
-                Value::List(inner) => into(inner, out),
+                Value::List(inner) | Value::Set(inner) => into(inner, out),
                 other => out.push(other.clone()),
             }
         }
@@ -125,7 +120,7 @@ pub(super) fn values(args: &Args<'_>) -> Outcome {
 
 pub(super) fn length(args: &Args<'_>) -> Outcome {
     match args.value(0) {
-        Value::List(items) => Ok(Value::Number(items.len().into())),
+        Value::List(items) | Value::Set(items) => Ok(Value::Number(items.len().into())),
         Value::Map(items) => Ok(Value::Number(items.len().into())),
         other => Err(CallError::Argument(
             0,
@@ -180,10 +175,11 @@ pub(super) fn range(args: &Args<'_>) -> Outcome {
 }
 
 pub(super) fn setunion(args: &Args<'_>) -> Outcome {
-    concat(args).and_then(|all| match all {
-        Value::List(items) => as_set(items).map(Value::List),
-        other => Ok(other),
-    })
+    let mut all = Vec::new();
+    for index in 0..args.len() {
+        all.extend_from_slice(args.list(index)?);
+    }
+    as_set(all)
 }
 
 pub(super) fn setintersection(args: &Args<'_>) -> Outcome {
@@ -192,7 +188,7 @@ pub(super) fn setintersection(args: &Args<'_>) -> Outcome {
         let other: BTreeSet<_> = args.list(index)?.iter().map(Ordered).collect();
         kept.retain(|item| other.contains(&Ordered(item)));
     }
-    as_set(kept).map(Value::List)
+    as_set(kept)
 }
 
 pub(super) fn setproduct(args: &Args<'_>) -> Outcome {
@@ -220,9 +216,7 @@ pub(super) fn setproduct(args: &Args<'_>) -> Outcome {
 }
 
 pub(super) fn slice(args: &Args<'_>) -> Outcome {
-    let items = args.list(0)?;
-    let start = args.whole(1)?;
-    let end = if args.len() == 3 { args.whole(2)? } else { items.len() as i64 };
+    let (items, start, end) = (args.sequence(0)?, args.whole(1)?, args.whole(2)?);
     if start < 0 {
         return Err(CallError::Argument(1, "start index must not be less than zero".to_owned()));
     }

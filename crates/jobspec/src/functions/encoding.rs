@@ -1,5 +1,7 @@
 //! Base64, CSV, JSON, URL and YAML.
 
+use std::collections::HashSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -61,7 +63,7 @@ pub(super) fn yamlencode(args: &Args<'_>) -> Outcome {
 fn yaml(value: &Value, depth: usize, out: &mut String) {
     let indent = "  ".repeat(depth);
     match value {
-        Value::List(items) if !items.is_empty() => {
+        Value::List(items) | Value::Set(items) if !items.is_empty() => {
             for item in items {
                 out.push_str(&indent);
                 match item {
@@ -71,7 +73,7 @@ fn yaml(value: &Value, depth: usize, out: &mut String) {
                         out.push_str("- ");
                         out.push_str(nested.trim_start());
                     }
-                    Value::List(inner) if !inner.is_empty() => {
+                    Value::List(inner) | Value::Set(inner) if !inner.is_empty() => {
                         let mut nested = String::new();
                         yaml(item, depth + 1, &mut nested);
                         out.push_str("- ");
@@ -91,7 +93,7 @@ fn yaml(value: &Value, depth: usize, out: &mut String) {
                         out.push('\n');
                         yaml(item, depth + 1, out);
                     }
-                    Value::List(inner) if !inner.is_empty() => {
+                    Value::List(inner) | Value::Set(inner) if !inner.is_empty() => {
                         out.push('\n');
                         yaml(item, depth, out);
                     }
@@ -116,6 +118,10 @@ pub(super) fn csvdecode(args: &Args<'_>) -> Outcome {
     };
     let mut rows = rows.into_iter();
     let Some(header) = rows.next() else { return failed("missing header line") };
+    let mut seen = HashSet::new();
+    if let Some(name) = header.iter().find(|name| !seen.insert(name.as_str())) {
+        return failed(format!("duplicate column name {name:?}"));
+    }
     let names: usize = header.iter().map(String::len).sum();
     within(names.saturating_mul(rows.len()))?;
     let mut out = Vec::new();

@@ -19,7 +19,7 @@ pub(super) fn formatlist(args: &Args<'_>) -> Outcome {
     let lengths: Vec<usize> = args
         .0
         .iter()
-        .filter_map(|value| if let Value::List(items) = value { Some(items.len()) } else { None })
+        .filter_map(|value| if let Value::List(items) | Value::Set(items) = value { Some(items.len()) } else { None })
         .collect();
     let Some(length) = lengths.first().copied() else {
         return Ok(Value::List(vec![Value::String(fill(&args.text(0)?, &args.0[1..])?)]));
@@ -28,7 +28,7 @@ pub(super) fn formatlist(args: &Args<'_>) -> Outcome {
         return failed("all list arguments must have the same length");
     }
     let pick = |value: &Value, index: usize| match value {
-        Value::List(items) => items.get(index).cloned().unwrap_or(Value::Null),
+        Value::List(items) | Value::Set(items) => items.get(index).cloned().unwrap_or(Value::Null),
         other => other.clone(),
     };
     let (mut out, mut total) = (Vec::new(), 0);

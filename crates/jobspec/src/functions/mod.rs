@@ -114,7 +114,7 @@ static FUNCTIONS: &[Function] = &[
     pure("sha256", 1, 1, digests::sha256),
     pure("sha512", 1, 1, digests::sha512),
     pure("signum", 1, 1, numbers::signum),
-    pure("slice", 2, 3, collections::slice),
+    pure("slice", 3, 3, collections::slice),
     pure("sort", 1, 1, collections::sort),
     pure("split", 2, 2, strings::split),
     pure("strlen", 1, 1, strings::strlen),
@@ -207,9 +207,17 @@ impl Args<'_> {
 
     fn list(&self, index: usize) -> Result<&[Value], CallError> {
         match self.value(index) {
-            Value::List(items) => Ok(items),
+            Value::List(items) | Value::Set(items) => Ok(items),
             Value::Null => Err(CallError::Argument(index, "argument must not be null".to_owned())),
             other => Err(CallError::Argument(index, format!("list required, but have {}", other.kind()))),
+        }
+    }
+
+    /// A list, and no set: its elements have no places.
+    fn sequence(&self, index: usize) -> Result<&[Value], CallError> {
+        match self.value(index) {
+            Value::Set(_) => Err(CallError::Argument(index, "list required, but have set".to_owned())),
+            _ => self.list(index),
         }
     }
 

@@ -4,7 +4,7 @@ use super::{Args, CallError, Outcome, failed};
 use crate::eval::{Number, Value};
 
 fn number(value: f64) -> Outcome {
-    if value.is_finite() { Ok(Value::Number(Number::rounded(value))) } else { failed("the result is not a number") }
+    if value.is_finite() { Ok(Value::Number(Number::from_f64(value))) } else { failed("the result is not a number") }
 }
 
 pub(super) fn abs(args: &Args<'_>) -> Outcome {

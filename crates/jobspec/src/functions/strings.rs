@@ -50,8 +50,13 @@ pub(super) fn lower(args: &Args<'_>) -> Outcome {
     text(args.text(0)?.to_lowercase())
 }
 
+/// Letter by letter, as Go does: `ß` has no single upper-case letter and stays.
 pub(super) fn upper(args: &Args<'_>) -> Outcome {
-    text(args.text(0)?.to_uppercase())
+    let one = |c: char| {
+        let mut letters = c.to_uppercase();
+        letters.next().filter(|_| letters.next().is_none()).unwrap_or(c)
+    };
+    text(args.text(0)?.chars().map(one).collect::<String>())
 }
 
 /// The first letter of each word in upper case. As in Go, words are ASCII letters, digits and `_`, and whatever beyond
@@ -81,14 +86,13 @@ pub(super) fn pattern_work(values: &[Value]) -> u64 {
     const STATES_PER_STEP: u64 = 5;
     const TRIALS_PER_STEP: u64 = 1_000;
     let [Value::String(whole), Value::String(pattern), ..] = values else { return 0 };
-    let states = pattern::states(pattern).unwrap_or(0);
+    let states = pattern::read(pattern).map_or(0, |(_, states)| states);
     states / STATES_PER_STEP + states.saturating_mul(whole.len() as u64) / TRIALS_PER_STEP
 }
 
 /// `$1` and `${name}` in the replacement stand for what the pattern's groups matched.
 pub(super) fn regex_replace(args: &Args<'_>) -> Outcome {
-    let pattern = args.text(1)?;
-    pattern::states(&pattern).map_err(|why| CallError::Argument(1, why))?;
+    let (pattern, _) = pattern::read(&args.text(1)?).map_err(|why| CallError::Argument(1, why))?;
     let pattern = Regex::new(&pattern).map_err(|why| CallError::Argument(1, why.to_string()))?;
     let (whole, by) = (args.text(0)?, args.text(2)?);
     let (mut out, mut end) = (String::new(), 0);

@@ -261,6 +261,10 @@ impl<'t> Reader<'t> {
                 let span = name.span().map_or(value.span, |range| Span::new(range.start, range.end));
                 Expr { kind: ExprKind::Literal(Value::String(name.as_str().to_owned())), span }
             }
+            ObjectKey::Expression(expression @ Expression::Null(_)) => {
+                let kind = ExprKind::Literal(Value::text("null"));
+                Expr { kind, span: to_span(expression.span()) }
+            }
             ObjectKey::Expression(expression) => {
                 let expr = self.expr(expression);
                 if matches!(expr.kind, ExprKind::Traversal { .. }) {

@@ -103,7 +103,7 @@ fn target(target: &str, place: &mut Place<'_>) {
 fn right_side(operand: &str, value: &str, what: &str, place: &mut Place<'_>) {
     match operand {
         "regexp" => {
-            if let Err(why) = pattern::states(value) {
+            if let Err(why) = pattern::read(value) {
                 place.add("RTarget", format!("Regular expression failed to compile: {why}"));
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Variables;
-use super::references::references;
+use super::references::References;
 use crate::diagnostic::Flaw;
 use crate::eval::{Evaluator, Scope, Unknown, Value};
 use crate::syntax::ast::{Attribute, Body};
@@ -15,6 +15,57 @@ const MAX_DEPTH: usize = 256;
 struct Local<'b> {
     attribute: &'b Attribute,
     needs: BTreeSet<String>,
+    /// It looks names up that are known only once it is evaluated.
+    any: bool,
+}
+
+/// Which locals wait for which.
+#[derive(Default)]
+struct Order<'b> {
+    users: HashMap<&'b str, Vec<&'b str>>,
+    /// How many others each one still waits for.
+    waiting: BTreeMap<&'b str, usize>,
+    ready: Vec<&'b str>,
+    /// Ready, but for the names that they look up.
+    late: BTreeSet<&'b str>,
+}
+
+impl<'b> Order<'b> {
+    fn of(locals: &'b BTreeMap<&'b str, Local<'b>>) -> Self {
+        let mut order = Self::default();
+        for (name, local) in locals {
+            let known = local.needs.iter().filter(|need| locals.contains_key(need.as_str()));
+            let count = known.inspect(|need| order.users.entry(need.as_str()).or_default().push(name)).count();
+            if count > 0 {
+                order.waiting.insert(name, count);
+            } else {
+                order.release(name, local);
+            }
+        }
+        order
+    }
+
+    fn release(&mut self, name: &'b str, local: &Local<'_>) {
+        if local.any {
+            self.late.insert(name);
+        } else {
+            self.ready.push(name);
+        }
+    }
+
+    /// `name` has its value: those that waited for it may go on.
+    fn settled(&mut self, name: &str, locals: &BTreeMap<&str, Local<'_>>) {
+        self.late.remove(name);
+        for user in self.users.remove(name).unwrap_or_default() {
+            if let Some(count) = self.waiting.get_mut(user) {
+                *count -= 1;
+                if *count == 0 {
+                    self.waiting.remove(user);
+                    self.release(user, &locals[user]);
+                }
+            }
+        }
+    }
 }
 
 impl Variables<'_> {
@@ -22,71 +73,73 @@ impl Variables<'_> {
     pub(crate) fn locals(&mut self, blocks: &[Body], var: &Value) -> Value {
         let mut locals: BTreeMap<&str, Local<'_>> = BTreeMap::new();
         for attribute in blocks.iter().flat_map(|body| &body.attributes) {
-            let mut needs = BTreeSet::new();
-            references(&attribute.expr, "local", &mut needs);
-            if locals.insert(&attribute.name, Local { attribute, needs }).is_some() {
-                let detail = format!("Duplicate {} definition found.", attribute.name);
-                self.flaw(Flaw::new(attribute.name_span, "Duplicate value in locals", detail));
+            let References { names: needs, any } = References::of(&attribute.expr, "local");
+            if locals.insert(&attribute.name, Local { attribute, needs, any }).is_some() {
+                let summary = format!("local.{} is set twice", attribute.name);
+                self.doubts.borrow_mut().push(Flaw::new(attribute.name_span, summary, "The later value counts."));
             }
         }
-        let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
-        let mut waiting: BTreeMap<&str, usize> = BTreeMap::new();
-        let mut ready = Vec::new();
-        for (name, local) in &locals {
-            let known = local.needs.iter().filter(|need| locals.contains_key(need.as_str()));
-            let count = known.inspect(|need| users.entry(need.as_str()).or_default().push(name)).count();
-            if count == 0 {
-                ready.push(*name);
-            } else {
-                waiting.insert(name, count);
-            }
-        }
+        let mut order = Order::of(&locals);
         let mut known = Value::Map(BTreeMap::new());
-        while let Some(name) = ready.pop() {
+        let set = |known: &mut Value, name: &str, value: Value| {
+            if let Value::Map(known) = known {
+                known.insert(name.to_owned(), value);
+            }
+        };
+        while !order.ready.is_empty() || !order.late.is_empty() {
             if self.evaluator("").is_exhausted() {
                 return known;
             }
-            let value = self.local(locals[name].attribute, var, &known);
-            if let Value::Map(known) = &mut known {
-                known.insert(name.to_owned(), value);
+            if let Some(name) = order.ready.pop() {
+                let value = self.local(locals[name].attribute, var, &known).unwrap_or_else(|flaw| {
+                    self.flaw(flaw);
+                    Value::Null
+                });
+                set(&mut known, name, value);
+                order.settled(name, &locals);
+                continue;
             }
-            for user in users.remove(name).unwrap_or_default() {
-                if let Some(count) = waiting.get_mut(user) {
-                    *count -= 1;
-                    if *count == 0 {
-                        waiting.remove(user);
-                        ready.push(user);
+            // Of those that look names up, whoever finds all of them goes first.
+            let mut flaws = Vec::new();
+            for name in order.late.clone() {
+                match self.local(locals[name].attribute, var, &known) {
+                    Ok(value) => {
+                        flaws.clear();
+                        set(&mut known, name, value);
+                        order.settled(name, &locals);
+                        break;
                     }
+                    Err(flaw) => flaws.push((name, flaw)),
                 }
             }
+            for (name, flaw) in flaws {
+                self.flaw(flaw);
+                set(&mut known, name, Value::Null);
+                order.settled(name, &locals);
+            }
         }
-        if let Some(name) = waiting.keys().next() {
-            self.circle(name, &locals, &waiting);
+        if let Some(name) = order.waiting.keys().next() {
+            self.circle(name, &locals, &order.waiting);
         }
         known
     }
 
-    fn local(&mut self, attribute: &Attribute, var: &Value, known: &Value) -> Value {
-        let source = self.source;
+    fn local(&self, attribute: &Attribute, var: &Value, known: &Value) -> Result<Value, Flaw> {
         let evaluator = Evaluator {
-            text: &source.text,
+            text: &self.source.text,
             host: self.host,
             work: self.work,
             unknown: Unknown::Kept,
+            calls: true,
             doubts: Some(&self.doubts),
         };
         let scope = [("var", var), ("local", known)];
-        let value = evaluator.eval(&attribute.expr, &Scope::new(&scope)).and_then(|value| {
-            if value.depth() <= MAX_DEPTH {
-                return Ok(value);
-            }
-            let detail = format!("Lists and objects may be nested at most {MAX_DEPTH} levels deep.");
-            Err(Flaw::new(attribute.expr.span, "Nesting too deep", detail))
-        });
-        value.unwrap_or_else(|flaw| {
-            self.flaw(flaw);
-            Value::Null
-        })
+        let value = evaluator.eval(&attribute.expr, &Scope::new(&scope))?;
+        if value.depth() <= MAX_DEPTH {
+            return Ok(value);
+        }
+        let detail = format!("Lists and objects may be nested at most {MAX_DEPTH} levels deep.");
+        Err(Flaw::new(attribute.expr.span, "Nesting too deep", detail))
     }
 
     /// Whoever waits at the end waits for a circle: the way there is followed until a name comes again.

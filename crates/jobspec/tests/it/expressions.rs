@@ -61,6 +61,7 @@ fn conditionals_and_traversals() {
     gives(&[
         ("true ? 1 : 2", "1"),
         ("true ? 1 : \"a\"", "\"1\""),
+        ("true ? \"a\" : 1", "\"a\""),
         ("true ? null : \"a\"", "null"),
         ("false ? [1] : []", "[]"),
         ("[10, 20][1]", "20"),
@@ -80,6 +81,7 @@ fn conditionals_and_traversals() {
         ("{ a = 1 }.b", "does not have an attribute named \"b\""),
         ("1 ? 2 : 3", "Incorrect condition type"),
         ("null ? 2 : 3", "Null condition"),
+        ("true ? 1 : false", "Inconsistent conditional result types"),
         ("true ? [1] : 1", "Inconsistent conditional result types"),
     ]);
 }
@@ -99,6 +101,44 @@ fn for_expressions() {
         ("[for x in null: x]", "Iteration over null value"),
         ("[for x in [1]: x if 7]", "Invalid 'for' condition"),
     ]);
+}
+
+#[test]
+fn elements_of_sets_are_their_own_keys() {
+    let set = "setunion([\"b\"], [\"a\", \"b\"])";
+    gives(&[
+        (set, "[\"a\",\"b\"]"),
+        (&format!("[for k, v in {set}: \"${{k}}=${{v}}\"]"), "[\"a=a\",\"b=b\"]"),
+        (&format!("{{ for k, v in {set}: k => v }}"), "{\"a\":\"a\",\"b\":\"b\"}"),
+        (&format!("\"%{{ for k, v in {set} }}${{k}}${{v}},%{{ endfor }}\""), "\"aa,bb,\""),
+        (&format!("[for v in {set}: upper(v)]"), "[\"A\",\"B\"]"),
+        (&format!("join(\"-\", {set})"), "\"a-b\""),
+        (&format!("length({set})"), "2"),
+        (&format!("{set}[*]"), "[\"a\",\"b\"]"),
+        (&format!("{set} == [\"a\", \"b\"]"), "false"),
+        (&format!("convert({set}, list(string)) == [\"a\", \"b\"]"), "true"),
+        (&format!("max(setunion([1], [3])...)"), "3"),
+        (&format!("flatten([{set}, \"c\"])"), "[\"a\",\"b\",\"c\"]"),
+        (&format!("jsondecode(yamlencode({set}) == yamlencode([\"a\", \"b\"]) ? 1 : 2)"), "1"),
+        (&format!("formatlist(\"x%s\", {set})"), "[\"xa\",\"xb\"]"),
+    ]);
+    fails(&[
+        (&format!("{set}[0]"), "have no index"),
+        (&format!("element({set}, 0)"), "list required, but have set"),
+        (&format!("slice({set}, 0, 1)"), "list required, but have set"),
+        (&format!("concat({set}, [\"c\"])"), "list required, but have set"),
+    ]);
+}
+
+#[test]
+fn regular_expressions_are_go_s() {
+    gives(&[
+        ("regex_replace(\"a.b\", \"\\\\Q.\\\\E\", \"-\")", "\"a-b\""),
+        ("regex_replace(\"a{b\", \"a{\", \"-\")", "\"-b\""),
+        ("regex_replace(\"é1\", \"\\\\w\", \"-\")", "\"é-\""),
+        ("regex_replace(\"abc\", \"(?P<x>a)\", \"$${x}y\")", "\"aybc\""),
+    ]);
+    fails(&[("regex_replace(\"a\", \"a{1001}\", \"\")", "invalid repeat count")]);
 }
 
 #[test]
@@ -150,6 +190,7 @@ fn text_functions() {
         ("join(\",\", [\"a\"], [\"b\", 1])", "\"a,b,1\""),
         ("split(\",\", \"a,b,\")", "[\"a\",\"b\",\"\"]"),
         ("lower(\"ÄB\")", "\"äb\""),
+        ("upper(\"éß\")", "\"Éß\""),
         ("title(\"hello world\")", "\"Hello World\""),
         ("replace(\"a.b.c\", \".\", \"-\")", "\"a-b-c\""),
         ("regex_replace(\"a12\", \"([a-z])([0-9]+)\", \"$2$1\")", "\"12a\""),
@@ -181,6 +222,7 @@ fn number_functions() {
         ("floor(-1.2)", "-2"),
         ("log(8, 2)", "3"),
         ("pow(2, 10)", "1024"),
+        ("pow(2, 0.5)", "1.4142135623730951"),
         ("signum(-7)", "-1"),
         ("max(1, 3, 2)", "3"),
         ("min([3, 1, 2]...)", "1"),
@@ -207,6 +249,7 @@ fn collection_functions() {
         ("contains([\"a\"], \"a\")", "true"),
         ("distinct([1, 2, 1])", "[1,2]"),
         ("element([\"a\", \"b\"], 3)", "\"b\""),
+        ("element([\"a\", \"b\"], -1)", "\"b\""),
         ("flatten([[1], [2, [3]]])", "[1,2,3]"),
         ("index([\"a\", \"b\"], 1)", "\"b\""),
         ("keys({ b = 1, a = 2 })", "[\"a\",\"b\"]"),
@@ -257,6 +300,7 @@ fn encodings_and_digests() {
     fails(&[
         ("base64decode(\"!\")", "failed to decode base64"),
         ("jsondecode(\"{\")", "not valid JSON"),
+        ("csvdecode(\"a,a\\n1,2\")", "duplicate column name"),
         ("rsadecrypt(\"a\", \"b\")", "not supported"),
     ]);
 }

@@ -87,7 +87,7 @@ fn of_groups() {
             "task \"u\" {\n driver = \"x\"\n leader = true\n }\n task \"v\" {\n driver = \"x\"\n leader = true\n }",
             "Only one task may be marked as leader",
         ),
-        ("scaling {\n min = 1\n }", "maximum count must be specified"),
+        ("scaling {\n max = -1\n }", "maximum count must be specified"),
         ("scaling {\n min = 3\n max = 2\n }", "maximum count must not be less than minimum count"),
         ("count = 5\n scaling {\n max = 2\n }", "must not be greater than maximum count"),
         ("disconnect {\n reconcile = \"dice\"\n }", "reconcile option is invalid"),

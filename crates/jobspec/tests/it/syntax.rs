@@ -117,6 +117,25 @@ fn meta_and_env_as_block_or_argument_but_not_both() {
 }
 
 #[test]
+fn nothing_is_no_text() {
+    refused(
+        &job_with_group("    meta {\n      a = null\n    }"),
+        &["4:11: Unsuitable value type; Unsuitable value: null"],
+    );
+    refused(&job_with_group("    meta = { a = null }"), &["3:12: Unsuitable value type; Unsuitable value: null"]);
+    refused(&job_with_task("      env {\n        A = null\n      }"), &["Unsuitable value: null value is not allowed"]);
+}
+
+#[test]
+fn what_templates_may_leave_out() {
+    let text = job_with_task(
+        "template {\n data = \"x\"\n destination = \"a\"\n change_mode = \"script\"\n change_script {\n command = \"x\"\n }\n wait {\n min = \"1s\"\n }\n}",
+    );
+    assert!(read(&text).is_ok_and(|parsed| parsed.problems().is_empty()));
+    refused(&job_with_group("    scaling {\n    }"), &["3:5: Missing required argument; The argument \"max\""]);
+}
+
+#[test]
 fn free_form_configuration() {
     let text = job_with_task(
         "config {\n command = \"x\"\n mount {\n a = 1\n }\n mount {\n a = 2.5\n }\n labels \"l\" \"m\" {\n b = null\n }\n dynamic \"port\" {\n for_each = { x = 1 }\n content {\n name = port.key\n }\n }\n list = [\"${meta.y}\"]\n}",
@@ -125,7 +144,7 @@ fn free_form_configuration() {
     assert_eq!(
         job["TaskGroups"][0]["Tasks"][0]["Config"],
         serde_json::json!({
-            "command": "x", "mount": [{"a": 1}, {"a": 2.5}], "labels": [{"l": {"m": {"b": null}}}],
+            "command": "x", "mount": [{"a": 1}, {"a": 2.5}], "labels": [{"l": [{"m": [{"b": null}]}]}],
             "port": [{"name": "x"}], "list": ["${meta.y}"]
         })
     );

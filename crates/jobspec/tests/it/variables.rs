@@ -62,6 +62,69 @@ fn texts_are_read_as_the_type_asks() {
 }
 
 #[test]
+fn optional_attributes_have_defaults() {
+    for (kind, default, expected) in [
+        ("object({ a = optional(string, \"x\"), b = optional(number) })", "{}", "{\"a\":\"x\",\"b\":null}"),
+        ("object({ a = optional(number, \"5\") })", "{ a = null }", "{\"a\":5}"),
+        ("object({ a = optional(number, 5) })", "{ a = 6 }", "{\"a\":6}"),
+        (
+            "map(object({ a = optional(object({ b = optional(bool, true) }), {}) }))",
+            "{ k = {} }",
+            "{\"k\":{\"a\":{\"b\":true}}}",
+        ),
+    ] {
+        assert_eq!(value(&declared(kind, default), inputs(&[])).as_deref(), Ok(expected), "{kind}");
+    }
+    for (kind, expected) in [
+        ("object({ a = optional(number, \"x\") })", "Invalid default: a number is required"),
+        ("object({ a = optional(string, meta.x) })", "Variables not allowed"),
+        ("object({ a = optional() })", "optional takes a type"),
+        ("optional(string)", "not a valid type constructor"),
+    ] {
+        let error = value(&declared(kind, "{}"), inputs(&[])).expect_err(kind);
+        assert!(error.contains(expected), "{kind}: {error}");
+    }
+}
+
+#[test]
+fn types_that_nomad_refuses_are_told() {
+    for (kind, word) in [("any", "any"), ("list(any)", "any"), ("object({ a = optional(string) })", "optional")] {
+        let text = format!("variable \"v\" {{\n  type = {kind}\n  default = null\n}}\n{}", job_with_group(""));
+        let warnings = messages(&read_with(&text, inputs(&[])).unwrap().warnings());
+        assert!(warnings.contains(&format!("2:10: Nomad refuses {word:?} in the type of a variable")), "{warnings}");
+    }
+    let exact = format!("{}\n{}", declared("object({ a = list(string) })", "{ a = [] }"), job_with_group(""));
+    assert_eq!(messages(&read_with(&exact, inputs(&[])).unwrap().warnings()), "");
+}
+
+#[test]
+fn locals_that_look_names_up() {
+    for (locals, expected) in [
+        ("n = \"b\"\n a = local[local.n]\n b = 1", "1"),
+        ("a = local[local.m[\"x\"]].y\n m = { x = local.n }\n n = \"z\"\n z = { y = 7 }", "7"),
+        ("a = local[\"b\"]\n b = local[local.n]\n n = \"c\"\n c = 5", "5"),
+        ("a = local.b\n b = local[local.n]\n n = \"c\"\n c = local[local.o]\n o = \"d\"\n d = 3", "3"),
+        ("a = 1\n}\nlocals {\n a = 2", "2"),
+    ] {
+        let text = format!("locals {{\n {locals}\n}}\n{}", job_with_group("meta = { v = jsonencode(local.a) }"));
+        let parsed = read_with(&text, inputs(&[])).unwrap_or_else(|found| panic!("{locals}: {}", messages(&found)));
+        assert_eq!(parsed.job.task_groups[0].meta["v"], expected, "{locals}");
+    }
+    for (locals, expected) in [
+        ("locals {\n n = \"none\"\n a = local[local.n]\n}", "3:11: Invalid index"),
+        ("locals {\n n = \"a\"\n a = local[local.n]\n}", "3:11: Invalid index"),
+        ("locals \"x\" {\n a = 1\n}", "1:8: Extraneous label for locals"),
+        ("locals {\n a {\n b = 1\n}\n}", "2:2: Unexpected \"a\" block"),
+    ] {
+        let error = messages(&read_with(&format!("{locals}\n{}", job_with_group("")), inputs(&[])).unwrap_err());
+        assert!(error.contains(expected), "{locals}: {error}");
+    }
+    let twice = format!("locals {{\n a = 1\n}}\nlocals {{\n a = 2\n}}\n{}", job_with_group(""));
+    let warnings = messages(&read_with(&twice, inputs(&[])).unwrap().warnings());
+    assert!(warnings.contains("5:2: local.a is set twice"), "{warnings}");
+}
+
+#[test]
 fn wrong_values_and_names_are_said() {
     for (declaration, given, expected) in [
         ("variable \"v\" {}", vec![], "Unset variable \"v\""),
@@ -70,6 +133,8 @@ fn wrong_values_and_names_are_said() {
         ("variable \"v\" {\n type = number\n default = \"x\"\n}", vec![], "Invalid default value for variable"),
         ("variable \"v\" { type = \"string\" }", vec![("v", "x")], "must not be given in quotes"),
         ("variable \"v\" { type = lists(string) }", vec![("v", "x")], "not a valid type constructor"),
+        ("variable \"v\" {\n default = upper(\"a\")\n}", vec![], "Function calls not allowed"),
+        ("variable \"v\" {\n default = 1\n sensitive = true\n}", vec![], "Unsupported argument"),
         ("variable \"v\" { defualt = 1 }", vec![("v", "x")], "Did you mean \"default\"?"),
         ("variable \"v\" { default = 1 }\nvariable \"v\" { default = 2 }", vec![], "Duplicate variable"),
         ("variable \"1v\" { default = 1 }\nvariable \"v\" { default = 2 }", vec![], "Invalid variable name"),

@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 
 use baton_model::Node;
 use baton_model::job::Constraint;
+use baton_model::regexp;
 use regex::Regex;
 
 use super::{target, version};
@@ -36,7 +37,10 @@ pub(crate) fn compare(operand: &str, left: &str, right: &str, node: &Node) -> bo
         ">=" => order(&left, &right).is_ge(),
         "version" => version::lenient(&left, &right),
         "semver" => version::strict(&left, &right),
-        "regexp" => Regex::new(&right).is_ok_and(|regex| regex.is_match(&left)),
+        "regexp" => regexp::from_go(&right)
+            .ok()
+            .and_then(|right| Regex::new(&right).ok())
+            .is_some_and(|regex| regex.is_match(&left)),
         "set_contains" | "set_contains_all" => items(&right).all(|wanted| items(&left).any(|item| item == wanted)),
         "set_contains_any" => items(&right).any(|wanted| items(&left).any(|item| item == wanted)),
         _ => false,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
+use baton_model::regexp;
 use regex::{Regex, RegexBuilder};
 
 use super::{Row, args, strings};
@@ -38,7 +39,9 @@ fn compile(context: &mut Context<'_>, pattern: &str, text: &str) -> Result<Arc<R
         return Ok(regex.clone());
     }
     context.work(REGEX_COST)?;
-    let regex = RegexBuilder::new(pattern)
+    let translated =
+        regexp::from_go(pattern).map_err(|error| format!("bad regular expression {pattern:?}: {error}"))?;
+    let regex = RegexBuilder::new(&translated)
         .size_limit(MAX_REGEX)
         .dfa_size_limit(MAX_REGEX)
         .build()

@@ -137,7 +137,7 @@ pub(super) static IDENTITY: Schema = Schema {
 pub(super) static SCALING: Schema = Schema {
     arguments: &[
         arg("min", "Min", Whole),
-        arg("max", "Max", Whole),
+        must("max", "Max", Whole),
         arg("enabled", "Enabled", Bool),
         arg("type", "Type", Text),
     ],
@@ -194,14 +194,14 @@ pub(super) static CHANGE_SCRIPT: Schema = Schema {
         must("command", "Command", Text),
         arg("args", "Args", Texts),
         arg("timeout", "Timeout", Duration),
-        must("fail_on_error", "FailOnError", Bool),
+        arg("fail_on_error", "FailOnError", Bool),
         arg("run_on_first_render", "RunOnFirstRender", Bool),
     ],
     blocks: &[],
 };
 
 pub(super) static WAIT: Schema =
-    Schema { arguments: &[must("min", "Min", Duration), must("max", "Max", Duration)], blocks: &[] };
+    Schema { arguments: &[arg("min", "Min", Duration), arg("max", "Max", Duration)], blocks: &[] };
 
 pub(super) static DISPATCH_PAYLOAD: Schema = Schema { arguments: &[arg("file", "File", Text)], blocks: &[] };
 
