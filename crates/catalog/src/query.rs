@@ -61,15 +61,12 @@ impl State {
     pub fn service_names_where(&self, accept: impl Fn(&Node) -> bool) -> BTreeMap<String, Vec<String>> {
         let mut names = BTreeMap::new();
         for (name, keys) in &self.instances {
+            let mut seen = BTreeSet::new();
             for key in keys {
                 let (Some(node), Some(service)) = (self.nodes.get(&key.0), self.services.get(key)) else { continue };
                 if accept(node) {
                     let tags: &mut Vec<String> = names.entry(name.clone()).or_default();
-                    for tag in &service.tags {
-                        if !tags.contains(tag) {
-                            tags.push(tag.clone());
-                        }
-                    }
+                    tags.extend(service.tags.iter().filter(|tag| seen.insert(tag.as_str())).cloned());
                 }
             }
         }
@@ -78,7 +75,7 @@ impl State {
 
     /// The instances of a service with their nodes.
     pub fn service_instances<'a>(&'a self, name: &str) -> impl Iterator<Item = (&'a Node, &'a NodeService)> {
-        let keys = self.instances.get(name).into_iter().flatten();
+        let keys = self.instances.get(name).into_iter().flat_map(|keys| keys.iter());
         keys.filter_map(|key| Some((self.nodes.get(&key.0)?, self.services.get(key)?)))
     }
 
@@ -89,17 +86,24 @@ impl State {
     /// The instances of a service, each with the checks that count for it: its own and its node's.
     pub fn health_service(&self, name: &str) -> Vec<ServiceEntry> {
         let entry = |(node, service): (&Node, &NodeService)| {
-            let mut checks: Vec<HealthCheck> = self.checks_counting_for(&node.node, &service.id).cloned().collect();
-            // The node's own first, as in Consul.
-            checks.sort_by_key(|check| !check.service_id.is_empty());
+            let checks = self.checks_counting_for(&node.node, &service.id).cloned().collect();
             ServiceEntry { node: node.clone(), service: service.clone(), checks }
         };
         self.service_instances(name).map(entry).collect()
     }
 
-    /// The checks of a service instance and those of its node.
+    /// The checks of a service instance and those of its node, these first, as in Consul.
     pub fn checks_counting_for<'a>(&'a self, node: &str, service_id: &str) -> impl Iterator<Item = &'a HealthCheck> {
-        self.checks_on(node).filter(move |check| check.service_id.is_empty() || check.service_id == service_id)
+        let own = (!service_id.is_empty()).then(|| self.checks_of(node, service_id));
+        self.checks_of(node, "").chain(own.into_iter().flatten())
+    }
+
+    /// The checks of one service instance; of the node itself where `service_id` is empty.
+    fn checks_of<'a>(&'a self, node: &str, service_id: &str) -> impl Iterator<Item = &'a HealthCheck> + use<'a> {
+        let node = node.to_owned();
+        let ids = self.checks_of.get(&(node.clone(), service_id.to_owned()));
+        let row = move |id: &String| self.checks.get(&(node.clone(), id.clone()));
+        ids.into_iter().flat_map(|ids| ids.iter()).filter_map(row).map(|row| &row.check)
     }
 
     /// The status of one instance over all checks that count for it.
@@ -109,8 +113,7 @@ impl State {
 
     /// The checks that belong to instances of a service; not those of their nodes.
     pub fn service_checks<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a HealthCheck> {
-        let nodes: BTreeSet<&str> = self.service_instances(name).map(|(node, _)| node.node.as_str()).collect();
-        nodes.into_iter().flat_map(|node| self.checks_on(node)).filter(move |check| check.service_name == name)
+        self.service_instances(name).flat_map(|(node, service)| self.checks_of(&node.node, &service.id))
     }
 
     /// All checks of all nodes.
@@ -158,7 +161,8 @@ impl State {
     }
 
     pub(crate) fn sessions_on(&self, node: &str) -> impl Iterator<Item = &SessionRow> {
-        self.sessions.values().filter(move |row| row.session.node == node)
+        let ids = self.sessions_on.get(node).into_iter().flat_map(|ids| ids.iter());
+        ids.filter_map(|id| self.sessions.get(id))
     }
 
     pub(crate) fn service_names_on(&self, node: &str) -> BTreeSet<String> {
@@ -174,8 +178,8 @@ impl State {
     }
 
     pub(crate) fn check_keys_of(&self, service: &OnNode) -> Vec<OnNode> {
-        let own = on_node(&self.checks, &service.0).filter(|(_, row)| row.check.service_id == service.1);
-        own.map(|(key, _)| key.clone()).collect()
+        let ids = self.checks_of.get(service).into_iter().flat_map(|ids| ids.iter());
+        ids.map(|id| (service.0.clone(), id.clone())).collect()
     }
 }
 

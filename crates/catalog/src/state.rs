@@ -1,6 +1,6 @@
 //! The catalog's content with its secondary indexes.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use baton_consul::wire::{KvPair, Node, NodeService, UserEvent};
@@ -12,6 +12,21 @@ use crate::{CatalogError, Now, Row};
 /// An ordered map whose copies share what they have in common: its owner keeps the state from before a command at the
 /// price of the difference.
 pub(crate) type Map<K, V> = rpds::RedBlackTreeMapSync<K, V>;
+
+/// An ordered set of the same kind.
+pub(crate) type Set<K> = rpds::RedBlackTreeSetSync<K>;
+
+/// What the passing of time does, in the order in which it is done.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Due {
+    /// A key opens again.
+    LockDelay(String),
+    /// A check was not heard of for its TTL.
+    Ttl(OnNode),
+    /// The service of a check that stays critical goes.
+    Removal(OnNode),
+    Session(String),
+}
 
 /// Everything the catalog knows. Cheap to clone. Change it with [`State::apply`], read it with the queries.
 #[derive(Clone, Debug)]
@@ -29,9 +44,15 @@ pub struct State {
     /// Index per table and per service name.
     pub(crate) indexes: Map<String, u64>,
     /// Service name → its instances.
-    pub(crate) instances: Map<String, BTreeSet<OnNode>>,
+    pub(crate) instances: Map<String, Set<OnNode>>,
+    /// Node and service id → the ids of its checks; the node's own are under an empty service id.
+    pub(crate) checks_of: Map<OnNode, Set<String>>,
+    /// Node → its sessions.
+    pub(crate) sessions_on: Map<String, Set<String>>,
     /// Session → the keys it holds.
-    pub(crate) held: Map<String, BTreeSet<String>>,
+    pub(crate) held: Map<String, Set<String>>,
+    /// Everything that time will do, soonest first.
+    pub(crate) due: Set<(Now, Due)>,
     pub(crate) events: Arc<VecDeque<UserEvent>>,
     pub(crate) event_index: u64,
     pub(crate) log: Log,
@@ -52,7 +73,10 @@ impl State {
             lock_delays: Map::new_sync(),
             indexes: Map::new_sync(),
             instances: Map::new_sync(),
+            checks_of: Map::new_sync(),
+            sessions_on: Map::new_sync(),
             held: Map::new_sync(),
+            due: Set::new_sync(),
             events: Arc::default(),
             event_index: 0,
             log: Log::starting(1),
@@ -123,10 +147,7 @@ impl State {
 
     /// When [`crate::Command::Tick`] is next needed.
     pub fn next_deadline(&self) -> Option<Now> {
-        let sessions = self.sessions.values().filter_map(|row| row.deadline);
-        let checks = self.checks.values().flat_map(|row| [row.ttl_deadline, row.removal()]).flatten();
-        let delays = self.lock_delays.values().map(|delay| delay.until);
-        sessions.chain(checks).chain(delays).min()
+        self.due.first().map(|(at, _)| *at)
     }
 
     /// Writes an entry and returns what was there before: the inverse change.
@@ -134,21 +155,44 @@ impl State {
         match entry {
             Entry::Node(key, value) => Entry::Node(key.clone(), swap(&mut self.nodes, key, value)),
             Entry::Service(key, value) => {
-                let name = value.as_ref().map(|service| service.service.clone());
+                let name = |service: &NodeService| service.service.clone();
+                let new = value.as_ref().map(name);
                 let old = swap(&mut self.services, key.clone(), value);
-                relink(&mut self.instances, old.as_ref().map(|service| &service.service), name, &key);
+                relink(&mut self.instances, old.as_ref().map(name), new, &key);
                 Entry::Service(key, old)
             }
-            Entry::Check(key, value) => Entry::Check(key.clone(), swap(&mut self.checks, key, value)),
+            Entry::Check(key, value) => {
+                let owner = |row: &CheckRow| (key.0.clone(), row.check.service_id.clone());
+                let new = (value.as_ref().map(owner), clocks(&key, value.as_ref()));
+                let old = swap(&mut self.checks, key.clone(), value);
+                relink(&mut self.checks_of, old.as_ref().map(owner), new.0, &key.1);
+                reschedule(&mut self.due, clocks(&key, old.as_ref()), new.1);
+                Entry::Check(key, old)
+            }
             Entry::Kv(key, value) => {
-                let holder = value.as_ref().map(|pair| pair.session.clone()).filter(|session| !session.is_empty());
+                let holder = |pair: &KvPair| Some(pair.session.clone()).filter(|session| !session.is_empty());
+                let new = value.as_ref().and_then(holder);
                 let old = swap(&mut self.kv, key.clone(), value);
-                relink(&mut self.held, old.as_ref().map(|pair| &pair.session), holder, &key);
+                relink(&mut self.held, old.as_ref().and_then(holder), new, &key);
                 Entry::Kv(key, old)
             }
-            Entry::Session(key, value) => Entry::Session(key.clone(), swap(&mut self.sessions, key, value)),
+            Entry::Session(key, value) => {
+                let node = |row: &SessionRow| row.session.node.clone();
+                let end = |row: &SessionRow| Some((row.deadline?, Due::Session(key.clone())));
+                let new = (value.as_ref().map(node), value.as_ref().and_then(end));
+                let old = swap(&mut self.sessions, key.clone(), value);
+                relink(&mut self.sessions_on, old.as_ref().map(node), new.0, &key);
+                reschedule(&mut self.due, old.as_ref().and_then(end), new.1);
+                Entry::Session(key, old)
+            }
             Entry::Tombstone(key, value) => Entry::Tombstone(key.clone(), swap(&mut self.tombstones, key, value)),
-            Entry::LockDelay(key, value) => Entry::LockDelay(key.clone(), swap(&mut self.lock_delays, key, value)),
+            Entry::LockDelay(key, value) => {
+                let end = |delay: &LockDelay| (delay.until, Due::LockDelay(key.clone()));
+                let new = value.as_ref().map(end);
+                let old = swap(&mut self.lock_delays, key.clone(), value);
+                reschedule(&mut self.due, old.as_ref().map(end), new);
+                Entry::LockDelay(key, old)
+            }
             Entry::Index(key, value) => Entry::Index(key.clone(), swap(&mut self.indexes, key, value)),
         }
     }
@@ -180,24 +224,42 @@ fn swap<K: Ord, V: Clone>(map: &mut Map<K, V>, key: K, value: Option<V>) -> Opti
 }
 
 /// Moves `member` from the set of `old` to the set of `new`; empty sets disappear.
-fn relink<M: Ord + Clone>(map: &mut Map<String, BTreeSet<M>>, old: Option<&String>, new: Option<String>, member: &M) {
-    if old == new.as_ref() {
+fn relink<K: Ord + Clone, M: Ord + Clone>(map: &mut Map<K, Set<M>>, old: Option<K>, new: Option<K>, member: &M) {
+    if old == new {
         return;
     }
     if let Some(old) = old
-        && let Some(set) = map.get(old)
+        && let Some(set) = map.get(&old)
     {
-        let mut set = set.clone();
-        set.remove(member);
+        let set = set.remove(member);
         if set.is_empty() {
-            map.remove_mut(old);
+            map.remove_mut(&old);
         } else {
-            map.insert_mut(old.clone(), set);
+            map.insert_mut(old, set);
         }
     }
     if let Some(new) = new {
-        let mut set = map.get(&new).cloned().unwrap_or_default();
-        set.insert(member.clone());
+        let set = map.get(&new).cloned().unwrap_or_else(Set::new_sync).insert(member.clone());
         map.insert_mut(new, set);
+    }
+}
+
+fn clocks(key: &OnNode, row: Option<&CheckRow>) -> Vec<(Now, Due)> {
+    let Some(row) = row else { return Vec::new() };
+    let ttl = row.ttl_deadline.map(|at| (at, Due::Ttl(key.clone())));
+    let removal = row.removal().map(|at| (at, Due::Removal(key.clone())));
+    ttl.into_iter().chain(removal).collect()
+}
+
+fn reschedule(
+    due: &mut Set<(Now, Due)>,
+    old: impl IntoIterator<Item = (Now, Due)>,
+    new: impl IntoIterator<Item = (Now, Due)>,
+) {
+    for entry in old {
+        due.remove_mut(&entry);
+    }
+    for entry in new {
+        due.insert_mut(entry);
     }
 }

@@ -236,7 +236,7 @@ impl<'a> Tx<'a> {
         let session = row.session.clone();
         self.put(Entry::Session(id.to_owned(), None));
         self.touch(SESSIONS);
-        let held: Vec<String> = self.state.held.get(id).into_iter().flatten().cloned().collect();
+        let held: Vec<String> = self.state.held.get(id).into_iter().flat_map(|keys| keys.iter()).cloned().collect();
         for key in held {
             if session.lock_delay.0 > 0 {
                 let until = self.now + session.lock_delay.to_std();

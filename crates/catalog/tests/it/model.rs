@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use baton_catalog::{Command, KvCommand, KvVerb, Outcome, Scope, State};
 use baton_consul::wire::{
-    Base64, CatalogDeregistration, CheckRegistration, KvOp, Node, ServiceRegistration, SessionRequest, Status, Text,
-    TxnOp,
+    Base64, CatalogDeregistration, CheckRegistration, HealthCheck, KvOp, Node, ServiceRegistration, SessionRequest,
+    Status, Text, TxnOp,
 };
 use baton_model::Nanos;
 use proptest::prelude::*;
@@ -160,6 +160,33 @@ fn check_holders(before: &State, after: &State) {
     }
 }
 
+/// What is found by service is what a look at everything finds.
+fn check_found(state: &State) {
+    for name in SERVICES {
+        for entry in state.health_service(name) {
+            let counts = |own: bool| {
+                let of = if own { entry.service.id.as_str() } else { "" };
+                state.checks_on(&entry.node.node).filter(move |check| check.service_id == of)
+            };
+            let wanted: Vec<_> = counts(false).chain(counts(true)).cloned().collect();
+            assert_eq!(entry.checks, wanted, "{} on {}", entry.service.id, entry.node.node);
+        }
+        let key = |check: &HealthCheck| (check.node.clone(), check.check_id.clone());
+        let found: BTreeSet<_> = state.service_checks(name).map(key).collect();
+        let wanted = state.checks().filter(|check| check.service_name == name).map(key).collect();
+        assert_eq!(found, wanted, "checks of {name}");
+    }
+}
+
+/// Whatever has a clock runs out.
+fn check_clocks(mut state: State, now: Duration) {
+    let index = state.index() + 1;
+    state.apply(Command::Tick, now + Duration::from_secs(3600), index).unwrap();
+    assert!(state.sessions().all(|session| session.ttl.is_empty()), "a session outlives its TTL");
+    let heard = state.checks().find(|check| check.r#type == "ttl" && check.status != Status::Critical);
+    assert_eq!(heard, None, "a check outlives its TTL");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 150, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -198,6 +225,8 @@ proptest! {
                 }
             }
             check_holders(&before, &state);
+            check_found(&state);
         }
+        check_clocks(state, now);
     }
 }
