@@ -103,8 +103,8 @@ pub struct EntryPoint {
     pub write_timeout: Duration,
     /// Keep-alive idle time; zero means no limit.
     pub idle_timeout: Duration,
-    /// Whether a TLS handshake is expected.
-    pub tls: bool,
+    /// Whether anything here has TLS, so that connections begin with a handshake more often than not.
+    pub expects_tls: bool,
     /// Requests by status class.
     pub counter: Arc<Counter>,
     trusted: Trust,
@@ -143,7 +143,7 @@ impl EntryPoint {
                 configured => configured,
             },
             idle_timeout: *options.transport.responding_timeouts.idle_timeout,
-            tls: routes.expects_tls(),
+            expects_tls: routes.expects_tls(),
             counter: previous.map_or_else(Default::default, |previous| previous.counter.clone()),
             trusted: Trust::new(options.forwarded_headers.insecure, &options.forwarded_headers.trusted_ips),
             options: options.clone(),

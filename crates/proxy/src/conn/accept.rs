@@ -37,19 +37,18 @@ pub async fn serve(core: Rc<Core>, tcp: TcpStream, address: SocketAddr, slot: us
         append_forwarded_for: !entry_point.options.forwarded_headers.not_append_x_forwarded_for,
     };
     let since = core.timers.now();
-    if !entry_point.tls {
-        return http1::serve(client(core, connection, peer, Stream::Tcp(tcp), since)).await;
-    }
-    core.timers.arm(&connection.watch, HANDSHAKE_TIMEOUT);
+    let limit = if entry_point.expects_tls { HANDSHAKE_TIMEOUT } else { entry_point.read_timeout };
+    core.timers.arm(&connection.watch, limit);
     let mut first = [0u8; 1];
-    match until_deadline(&core, &connection, tcp.peek(&mut first)).await {
+    // Nothing was asked yet, so nobody waits for an answer.
+    match until_deadline(&core, &connection, Phase::Closing, tcp.peek(&mut first)).await {
         Some(Ok(1)) if first[0] == TLS_HANDSHAKE => {}
         Some(Ok(1)) => return http1::serve(client(core, connection, peer, Stream::Tcp(tcp), since)).await,
         _ => return,
     }
-    let Some(Some((stream, facts))) = until_deadline(&core, &connection, handshake(&core, tcp, slot)).await else {
-        return;
-    };
+    core.timers.arm(&connection.watch, HANDSHAKE_TIMEOUT);
+    let shaken = until_deadline(&core, &connection, Phase::Cut, handshake(&core, tcp, slot)).await;
+    let Some(Some((stream, facts))) = shaken else { return };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     peer.tls = Some(facts);
     let stream = Stream::TlsServer(Box::new(stream));
@@ -107,14 +106,19 @@ async fn handshake(
     }
 }
 
-/// Runs `work` until the connection's deadline or the process's end.
-async fn until_deadline<T>(core: &Core, connection: &Connection, work: impl Future<Output = T>) -> Option<T> {
+/// Runs `work` until the connection's deadline or the phase that ends it.
+async fn until_deadline<T>(
+    core: &Core,
+    connection: &Connection,
+    end: Phase,
+    work: impl Future<Output = T>,
+) -> Option<T> {
     let mut work = pin!(work);
     poll_fn(|cx| {
         if let Poll::Ready(result) = work.as_mut().poll(cx) {
             return Poll::Ready(Some(result));
         }
-        let over = connection.watch.expired(&core.timers, cx) || core.shared.phase() == Phase::Cut;
+        let over = connection.watch.expired(&core.timers, cx) || core.shared.phase() >= end;
         if over { Poll::Ready(None) } else { Poll::Pending }
     })
     .await

@@ -60,9 +60,6 @@ pub enum Choice {
 impl TlsState {
     /// Loads certificates and builds a server configuration per set of options in use.
     pub fn build(table: &RouteTable, previous: &Self, problems: &mut Vec<Problem>) -> Self {
-        if !table.entry_points.values().any(|entry_point| entry_point.expects_tls()) {
-            return Self { certificates: previous.certificates.clone(), configs: HashMap::new() };
-        }
         let certificates = Arc::new(Certificates::load(&table.tls, &previous.certificates, problems));
         let mut state = Self { certificates, configs: HashMap::new() };
         state.add(&table.default_tls_options, previous, problems);

@@ -164,6 +164,15 @@ fn plain_requests_on_a_tls_port_see_plain_routes_only() {
 }
 
 #[test]
+fn a_handshake_where_nothing_has_tls_gets_the_default_certificate_and_no_route() {
+    let backend = Backend::named("app");
+    let world = simple(false, &backend);
+    let mut stream = connect(world.address("web"), "app.test", trusting(&["http/1.1"], None)).unwrap();
+    assert!(leaf(&stream).windows(20).any(|window| window == b"TRAEFIK DEFAULT CERT"));
+    assert!(ask(&mut stream, "app.test").unwrap().starts_with("HTTP/1.1 404 "));
+}
+
+#[test]
 fn strict_names_are_refused_by_alert() {
     let backend = Backend::named("app");
     let world = World::new(|config| {
