@@ -102,13 +102,9 @@ impl Task {
         self.outputs.iter_mut().find(|(kind, _)| *kind == stream).map_or(Pumped::Same, |(_, output)| output.pump())
     }
 
-    /// Everything that is in the pipes now.
-    pub(crate) fn drain(&mut self) {
-        for (_, output) in &mut self.outputs {
-            for _ in 0..LAST_TURNS {
-                output.pump();
-            }
-        }
+    /// Everything that is in the pipes now; what that changed.
+    pub(crate) fn drain(&mut self) -> Vec<Pumped> {
+        self.outputs.iter_mut().flat_map(|(_, output)| (0..LAST_TURNS).map(|_| output.pump())).collect()
     }
 
     pub(crate) fn signal(&self, signal: i32, group: bool) -> Result<(), String> {

@@ -1,14 +1,15 @@
 //! Looking into an allocation's directory, and nowhere else.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{File, Metadata};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use baton_model::Timestamp;
 use serde::Serialize;
 
 use crate::alloc::dir::below;
+use crate::rooted::{Rooted, is_escape};
 
 /// The most entries that are listed.
 const ENTRIES_MAX: usize = 10_000;
@@ -48,11 +49,13 @@ impl Files {
     }
 
     pub(crate) fn list(&self, path: &str) -> Result<Vec<FileInfo>, FileError> {
-        let place = self.place(path)?;
-        let failed = |source| FileError::Io { path: path.to_owned(), source };
+        let failed = told(path);
+        let (tree, inside) = self.tree(path)?;
+        let dir = tree.dir(&inside, false).map_err(&failed)?;
+        not_secret(path, dir.place())?;
         let mut all = Vec::new();
-        for entry in fs::read_dir(&place).map_err(failed)?.take(ENTRIES_MAX) {
-            let entry = entry.map_err(failed)?;
+        for entry in tree.entries(&dir).map_err(&failed)?.take(ENTRIES_MAX) {
+            let entry = entry.map_err(&failed)?;
             // What vanishes between the look and the question is not there.
             if let Ok(metadata) = entry.metadata() {
                 all.push(info(entry.file_name().to_string_lossy().into_owned(), &metadata));
@@ -63,35 +66,47 @@ impl Files {
     }
 
     pub(crate) fn stat(&self, path: &str) -> Result<FileInfo, FileError> {
-        let place = self.place(path)?;
-        let metadata = fs::metadata(&place).map_err(|source| FileError::Io { path: path.to_owned(), source })?;
+        let (tree, inside) = self.tree(path)?;
+        let (place, metadata) = match tree.dir(&inside, false) {
+            Ok(dir) => (dir.place().to_owned(), dir.metadata()),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+                let (dir, name) = tree.find(&inside).map_err(told(path))?;
+                (dir.place().join(&name), dir.look(&name))
+            }
+            Err(error) => return Err(told(path)(error)),
+        };
+        not_secret(path, &place)?;
         let name = place.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Ok(info(name, &metadata))
+        Ok(info(name, &metadata.map_err(told(path))?))
     }
 
     pub(crate) fn open(&self, path: &str) -> Result<File, FileError> {
-        let place = self.place(path)?;
-        let failed = |source| FileError::Io { path: path.to_owned(), source };
-        // A FIFO must not hang the reader, a link put there after the check must not be followed.
-        let flags = nix::libc::O_NONBLOCK | nix::libc::O_NOFOLLOW;
-        let file = fs::OpenOptions::new().read(true).custom_flags(flags).open(&place).map_err(failed)?;
-        if !file.metadata().map_err(failed)?.is_file() {
-            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")));
-        }
-        Ok(file)
+        let (tree, inside) = self.tree(path)?;
+        let (dir, name) = tree.find(&inside).map_err(told(path))?;
+        not_secret(path, &dir.place().join(&name))?;
+        dir.read(&name).map_err(told(path))
     }
 
-    /// The real path, every link resolved, within the allocation and outside its secrets.
-    fn place(&self, path: &str) -> Result<PathBuf, FileError> {
-        let escapes = || FileError::Escapes(path.to_owned());
-        let failed = |source| FileError::Io { path: path.to_owned(), source };
-        let root = self.root.canonicalize().map_err(failed)?;
-        let place = below(&root, &root, path).ok_or_else(escapes)?.canonicalize().map_err(failed)?;
-        let inside = place.strip_prefix(&root).map_err(|_| escapes())?;
-        if inside.components().nth(1).is_some_and(|part| part.as_os_str() == "secrets") {
-            return Err(FileError::Secret(path.to_owned()));
-        }
-        Ok(place)
+    /// The allocation's directory, and the path from there.
+    fn tree(&self, path: &str) -> Result<(Rooted, PathBuf), FileError> {
+        let place = below(&self.root, &self.root, path).ok_or_else(|| FileError::Escapes(path.to_owned()))?;
+        let inside = place.strip_prefix(&self.root).unwrap_or(Path::new("")).to_owned();
+        Ok((Rooted::open(&self.root).map_err(told(path))?, inside))
+    }
+}
+
+fn told(path: &str) -> impl Fn(io::Error) -> FileError {
+    move |source| match is_escape(&source) {
+        true => FileError::Escapes(path.to_owned()),
+        false => FileError::Io { path: path.to_owned(), source },
+    }
+}
+
+/// `<task>/secrets`, wherever links come from.
+fn not_secret(path: &str, place: &Path) -> Result<(), FileError> {
+    match place.components().nth(1) {
+        Some(part) if part.as_os_str() == "secrets" => Err(FileError::Secret(path.to_owned())),
+        _ => Ok(()),
     }
 }
 
@@ -133,6 +148,8 @@ fn content_type(name: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]
@@ -154,5 +171,13 @@ mod tests {
         assert!(matches!(files.list("t/secrets"), Err(FileError::Secret(_))));
         assert!(matches!(files.open("t/secrets/s"), Err(FileError::Secret(_))));
         assert!(files.open("alloc").is_err());
+        std::os::unix::fs::symlink("../t/secrets", root.join("alloc/sly")).unwrap();
+        std::os::unix::fs::symlink(root.join("alloc/f"), root.join("alloc/same")).unwrap();
+        assert!(matches!(files.list("alloc/sly"), Err(FileError::Secret(_))));
+        assert!(matches!(files.stat("alloc/sly/s"), Err(FileError::Secret(_))));
+        assert_eq!(files.stat("alloc/same").unwrap().name, "f");
+        assert!(files.stat("/").unwrap().is_dir && files.open("alloc/same").is_ok());
+        nix::unistd::mkfifo(&root.join("alloc/fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(!files.stat("alloc/fifo").unwrap().is_dir && files.open("alloc/fifo").is_err());
     }
 }

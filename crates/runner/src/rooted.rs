@@ -5,45 +5,70 @@
 //! are read and walked like any other path, and one that leads out is an error.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
-use std::fs::File;
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Metadata, ReadDir};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, openat, readlinkat, renameat};
+use nix::fcntl::{AT_FDCWD, OFlag, openat, readlinkat, renameat};
 use nix::sys::stat::{Mode, mkdirat};
-use nix::unistd::{UnlinkatFlags, unlinkat};
+use nix::unistd::{UnlinkatFlags, symlinkat, unlinkat};
 
 /// Links in one path, as Linux has it.
 const LINKS_MAX: usize = 40;
 
+/// Opens what is only looked at.
+#[cfg(target_os = "linux")]
+const LOOK: OFlag = OFlag::O_PATH;
+#[cfg(not(target_os = "linux"))]
+const LOOK: OFlag = OFlag::O_NONBLOCK;
+
 /// The tree's root.
 pub(crate) struct Rooted {
     root: OwnedFd,
+    /// As links name it.
+    names: [PathBuf; 2],
 }
 
 /// A directory in the tree.
-pub(crate) struct Dir(OwnedFd);
+pub(crate) struct Dir {
+    fd: OwnedFd,
+    /// From the root, without links.
+    place: PathBuf,
+}
 
 impl Rooted {
     pub(crate) fn open(root: &Path) -> io::Result<Self> {
+        let names = [root.to_owned(), root.canonicalize()?];
         let root = std::fs::OpenOptions::new().read(true).custom_flags(OFlag::O_DIRECTORY.bits()).open(root)?;
-        Ok(Self { root: root.into() })
+        Ok(Self { root: root.into(), names })
+    }
+
+    /// The tree below one of its directories.
+    pub(crate) fn at(&self, dir: Dir) -> Self {
+        Self { root: dir.fd, names: self.names.each_ref().map(|name| name.join(&dir.place)) }
+    }
+
+    /// What a link says, from the root; `None` for a link that is relative to where it stands.
+    fn absolute<'a>(&self, target: &'a Path) -> Option<&'a Path> {
+        self.names.iter().find_map(|name| target.strip_prefix(name).ok())
     }
 
     /// A directory by its path from the root; `make` makes what is missing.
     pub(crate) fn dir(&self, path: &Path, make: bool) -> io::Result<Dir> {
         let mut above: Vec<OwnedFd> = Vec::new();
         let mut here = self.root.try_clone()?;
+        let mut place = PathBuf::new();
         let mut pending = components(path)?;
         let mut links = 0;
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         while let Some(name) = pending.pop_front() {
             if name == ".." {
                 here = above.pop().ok_or_else(escapes)?;
+                place.pop();
                 continue;
             }
             let mut next = openat(&here, name.as_os_str(), flags, Mode::empty());
@@ -55,45 +80,83 @@ impl Rooted {
                 next = openat(&here, name.as_os_str(), flags, Mode::empty());
             }
             match next {
-                Ok(next) => above.push(std::mem::replace(&mut here, next)),
+                Ok(next) => {
+                    above.push(std::mem::replace(&mut here, next));
+                    place.push(name);
+                }
                 Err(error @ (Errno::ELOOP | Errno::EMLINK | Errno::ENOTDIR)) => {
                     let target = readlinkat(&here, name.as_os_str()).map_err(|_| error)?;
                     links += 1;
                     if links > LINKS_MAX {
                         return Err(Errno::ELOOP.into());
                     }
-                    for name in components(Path::new(&target))?.into_iter().rev() {
+                    let mut target = Path::new(&target);
+                    if let Some(inside) = self.absolute(target) {
+                        (here, target) = (self.root.try_clone()?, inside);
+                        above.clear();
+                        place.clear();
+                    }
+                    for name in components(target)?.into_iter().rev() {
                         pending.push_front(name);
                     }
                 }
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(Dir(here))
+        Ok(Dir { fd: here, place })
     }
 
     /// A regular file, for reading. A link at the end of the path is walked too.
     pub(crate) fn file(&self, path: &Path) -> io::Result<File> {
+        let (dir, name) = self.find(path)?;
+        dir.read(&name)
+    }
+
+    /// What is no directory: where it is and its name there, links walked. It may have become a link since.
+    pub(crate) fn find(&self, path: &Path) -> io::Result<(Dir, OsString)> {
         let mut path = path.to_owned();
         for _ in 0..LINKS_MAX {
             let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
             let dir = self.dir(path.parent().unwrap_or(Path::new("")), false)?;
-            match dir.read(&name) {
-                Err(error) if error.raw_os_error() == Some(nix::libc::ELOOP) => {
-                    path.set_file_name(readlinkat(&dir.0, name.as_os_str())?);
+            match readlinkat(&dir.fd, name.as_os_str()) {
+                Ok(target) => {
+                    let target = Path::new(&target);
+                    path = self.absolute(target).map_or_else(|| dir.place.join(target), Path::to_owned);
                 }
-                outcome => return outcome,
+                Err(Errno::EINVAL) => return Ok((dir, name)),
+                Err(error) => return Err(error.into()),
             }
         }
         Err(Errno::ELOOP.into())
     }
+
+    /// What is in a directory of this tree. Where the system cannot list what is open, it lists what has its name now.
+    pub(crate) fn entries(&self, dir: &Dir) -> io::Result<ReadDir> {
+        let here = self.names[1].join(&dir.place);
+        let open = PathBuf::from(format!("/proc/self/fd/{}", dir.fd.as_raw_fd()));
+        std::fs::read_dir(if cfg!(target_os = "linux") { open } else { here })
+    }
 }
 
 impl Dir {
+    /// From the root, without links.
+    pub(crate) fn place(&self) -> &Path {
+        &self.place
+    }
+
+    pub(crate) fn metadata(&self) -> io::Result<Metadata> {
+        File::from(self.fd.try_clone()?).metadata()
+    }
+
+    /// Of whatever has this name; a link is an error or looked at itself.
+    pub(crate) fn look(&self, name: &OsStr) -> io::Result<Metadata> {
+        File::from(openat(&self.fd, name, LOOK | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?).metadata()
+    }
+
     /// Opens a regular file; a link is an error (`ELOOP`), a FIFO does not hang the reader.
-    pub(crate) fn read(&self, name: &std::ffi::OsStr) -> io::Result<File> {
+    pub(crate) fn read(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-        let file = File::from(openat(&self.0, name, flags, Mode::empty())?);
+        let file = File::from(openat(&self.fd, name, flags, Mode::empty())?);
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
@@ -101,19 +164,29 @@ impl Dir {
     }
 
     /// Makes a file that was not there, for its owner alone.
-    pub(crate) fn create(&self, name: &std::ffi::OsStr) -> io::Result<File> {
+    pub(crate) fn create(&self, name: &OsStr) -> io::Result<File> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        Ok(openat(&self.0, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.into())
+        Ok(openat(&self.fd, name, flags, Mode::S_IRUSR | Mode::S_IWUSR)?.into())
     }
 
     /// Puts a file under another name in place of whatever has it.
-    pub(crate) fn rename(&self, from: &std::ffi::OsStr, to: &std::ffi::OsStr) -> io::Result<()> {
-        renameat(self.0.as_fd(), from, self.0.as_fd(), to)?;
-        File::from(self.0.try_clone()?).sync_all()
+    pub(crate) fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        renameat(self.fd.as_fd(), from, self.fd.as_fd(), to)?;
+        File::from(self.fd.try_clone()?).sync_all()
     }
 
-    pub(crate) fn remove(&self, name: &std::ffi::OsStr) -> io::Result<()> {
-        Ok(unlinkat(&self.0, name, UnlinkatFlags::NoRemoveDir)?)
+    /// Moves what is at a path outside, on the same file system, here in place of whatever has the name.
+    pub(crate) fn adopt(&self, from: &Path, to: &OsStr) -> io::Result<()> {
+        Ok(renameat(AT_FDCWD, from, self.fd.as_fd(), to)?)
+    }
+
+    /// Makes a link that is not there yet.
+    pub(crate) fn link(&self, target: &Path, name: &OsStr) -> io::Result<()> {
+        Ok(symlinkat(target, &self.fd, name)?)
+    }
+
+    pub(crate) fn remove(&self, name: &OsStr) -> io::Result<()> {
+        Ok(unlinkat(&self.fd, name, UnlinkatFlags::NoRemoveDir)?)
     }
 }
 
@@ -126,6 +199,11 @@ fn components(path: &Path) -> io::Result<VecDeque<OsString>> {
             Component::CurDir | Component::RootDir | Component::Prefix(_) => Err(escapes()),
         })
         .collect()
+}
+
+/// Whether a path was refused because it leads out.
+pub(crate) fn is_escape(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied && error.raw_os_error().is_none()
 }
 
 fn escapes() -> io::Error {
@@ -150,12 +228,16 @@ mod tests {
         symlink("../current/conf/f", root.join("v1/back")).unwrap();
         symlink("..", root.join("up")).unwrap();
         symlink(outer.path(), root.join("absolute")).unwrap();
+        symlink(root.join("v1/conf"), root.join("v1/home")).unwrap();
+        symlink(root.join("v1/home/f"), root.join("v1/whole")).unwrap();
         symlink("loop", root.join("loop")).unwrap();
         symlink("../../secret", root.join("v1/conf/link")).unwrap();
         symlink("../../../secret", root.join("v1/conf/out")).unwrap();
         nix::unistd::mkfifo(&root.join("fifo"), Mode::S_IRWXU).unwrap();
         let tree = Rooted::open(&root).unwrap();
-        for path in ["v1/conf/f", "current/conf/f", "v1/../current/conf/f", "v1/back"] {
+        for path in
+            ["v1/conf/f", "current/conf/f", "v1/../current/conf/f", "v1/back", "current/home/f", "current/whole"]
+        {
             let mut text = String::new();
             tree.file(Path::new(path)).unwrap().read_to_string(&mut text).unwrap();
             assert_eq!(text, "inside", "{path}");
@@ -178,6 +260,10 @@ mod tests {
             assert!(tree.dir(Path::new(path), true).is_err(), "{path}");
         }
         assert!(!outer.path().join("made").exists());
+        assert_eq!(tree.dir(Path::new("current/home/.."), false).unwrap().place(), Path::new("v1"));
+        assert_eq!(tree.find(Path::new("current/whole")).unwrap().0.place(), Path::new("v1/conf"));
+        let below = tree.at(tree.dir(Path::new("v1"), false).unwrap());
+        assert!(below.file(Path::new("conf/f")).is_ok() && below.file(Path::new("back")).is_err());
         tree.dir(Path::new("current/new/deep"), true).unwrap();
         assert!(root.join("v1/new/deep").is_dir());
     }

@@ -1,9 +1,11 @@
-//! What the integration tests share: processes that end with the test, free ports, peers, waiting for an event.
+//! What the integration tests share: processes that end with the test, small disks, free ports, peers, waiting for an event.
 
+pub mod disk;
 pub mod peers;
 pub mod process;
 pub mod wait;
 
+pub use disk::SmallDisk;
 pub use process::Process;
 pub use wait::eventually;
 

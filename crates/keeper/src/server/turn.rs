@@ -171,7 +171,7 @@ impl Keeper {
     fn ended(&mut self, key: &str, exit: Exit) {
         let Some(task) = self.tasks.get_mut(key) else { return };
         task.kill_everything();
-        task.drain();
+        let pumped = task.drain();
         task.watch = None;
         task.kill_at = None;
         task.record.exited(exit);
@@ -188,6 +188,9 @@ impl Keeper {
             self.close_store(key);
         }
         let _ = self.journal(key);
+        for news in pumped {
+            self.pumped(key, news);
+        }
         self.tell(EventKind::Exited, key);
     }
 

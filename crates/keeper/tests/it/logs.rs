@@ -1,6 +1,7 @@
 //! Rotation and full disks.
 
 use baton_keeper::protocol::EventKind;
+use baton_testkit::SmallDisk;
 
 use crate::world::{World, read_logs, until, until_exit};
 
@@ -54,52 +55,26 @@ fn a_limit_on_file_sizes_ends_neither_the_keeper_nor_the_task() {
     assert!(world.read("u", "stdout").ends_with("end\n"));
 }
 
-/// A tmpfs of 256 KiB, unmounted at the end.
-#[cfg(target_os = "linux")]
-struct Small(std::path::PathBuf);
-
-#[cfg(target_os = "linux")]
-impl Small {
-    fn mount(path: std::path::PathBuf) -> Option<Self> {
-        use nix::mount::{MsFlags, mount};
-        std::fs::create_dir(&path).unwrap();
-        mount(Some("tmpfs"), &path, Some("tmpfs"), MsFlags::empty(), Some("size=256k")).ok().map(|()| Self(path))
-    }
-}
-
-#[cfg(target_os = "linux")]
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = nix::mount::umount2(&self.0, nix::mount::MntFlags::MNT_DETACH);
-    }
-}
-
-#[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_neither_blocks_nor_kills_the_task() {
     let world = World::new();
-    let Some(small) = Small::mount(world.path().join("small")) else {
-        eprintln!("skipped: a tmpfs cannot be mounted here (needs root)");
-        return;
-    };
+    let Some(small) = SmallDisk::mount(&world.path().join("small"), "256k") else { return };
     let mut events = world.events();
-    let filler = small.0.join("filler");
     let script = "head -c 1000000 /dev/zero | tr '\\0' x; echo; touch wrote; \
                   while [ ! -e go ]; do sleep 0.01; done; echo after; echo second";
     let mut spec = world.shell("t", script);
-    spec.logs.dir = small.0.clone();
+    spec.logs.dir = small.path().to_owned();
     spec.logs.max_bytes = 10 << 20;
     world.client().start(spec).unwrap();
     until(&mut events, "t", EventKind::OutputDropped);
     crate::world::eventually("the task is not blocked", || world.path().join("wrote").exists());
-    assert!(!filler.exists());
     // Room again: the log was what filled the disk, so its file is cut.
-    let log = std::fs::OpenOptions::new().write(true).open(small.0.join("t.stdout.0")).unwrap();
+    let log = std::fs::OpenOptions::new().write(true).open(small.path().join("t.stdout.0")).unwrap();
     log.set_len(100).unwrap();
     std::fs::write(world.path().join("go"), "").unwrap();
     let task = until(&mut events, "t", EventKind::OutputResumed);
     assert!(task.output_lost > 500_000, "{}", task.output_lost);
     assert!(until_exit(&mut events, "t").success());
-    let text = read_logs(&small.0, "t.stdout");
+    let text = read_logs(small.path(), "t.stdout");
     assert!(text.contains("bytes of output were lost") && text.ends_with("second\n"), "…{}", &text[text.len() - 200..]);
 }

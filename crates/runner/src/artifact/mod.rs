@@ -8,6 +8,7 @@ mod source;
 mod unpack;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -61,8 +62,9 @@ impl ArtifactError {
     }
 }
 
-/// Fetches one artifact, all fields interpolated, below `task_dir`.
-pub async fn fetch(artifact: &Artifact, task_dir: &Path) -> Result<(), ArtifactError> {
+/// Fetches one artifact, all fields interpolated, below `task_dir`. What is not verified yet lies in `scratch`: on the same file
+/// system, and where no task can write.
+pub async fn fetch(artifact: &Artifact, task_dir: &Path, scratch: &Path) -> Result<(), ArtifactError> {
     let source = Source::parse(artifact)?;
     let destination = below(task_dir, &artifact.relative_dest)?;
     let write = |path: &Path| {
@@ -70,7 +72,7 @@ pub async fn fetch(artifact: &Artifact, task_dir: &Path) -> Result<(), ArtifactE
         move |error| ArtifactError::Write { path, error }
     };
     fs::create_dir_all(task_dir).map_err(write(task_dir))?;
-    let download = tempfile::Builder::new().prefix(".artifact-").tempfile_in(task_dir).map_err(write(task_dir))?;
+    let download = tempfile::Builder::new().prefix(".artifact-").tempfile_in(scratch).map_err(write(scratch))?;
     match &source.place {
         Place::Web(url) => {
             let limited = tokio::time::timeout(FETCH_TIMEOUT, download_to(url, artifact, download.path()));
@@ -87,8 +89,8 @@ pub async fn fetch(artifact: &Artifact, task_dir: &Path) -> Result<(), ArtifactE
     }
     // Hashing and unpacking are CPU and disk work, kept off the runtime's threads.
     let mode = artifact.getter_mode.clone();
-    let task_dir = task_dir.to_owned();
-    let work = move || place(&source, &mode, download, &task_dir, &destination);
+    let (task_dir, scratch) = (task_dir.to_owned(), scratch.to_owned());
+    let work = move || place(&source, &mode, download, &task_dir, &scratch, &destination);
     let joined = tokio::task::spawn_blocking(work).await;
     joined.unwrap_or_else(|error| {
         Err(ArtifactError::Unpack { url: artifact.getter_source.clone(), reason: error.to_string() })
@@ -101,44 +103,46 @@ fn place(
     mode: &str,
     download: tempfile::NamedTempFile,
     task_dir: &Path,
+    scratch: &Path,
     destination: &Path,
 ) -> Result<(), ArtifactError> {
     if let Some(expected) = &source.checksum {
         expected.verify(download.path(), &source.shown)?;
     }
     let write = |error| ArtifactError::Write { path: destination.display().to_string(), error };
-    // Made below the task's directory, whatever links an earlier artifact or another task has put there.
-    let make = |dir: &Path| {
+    // Below the task's directory, whatever links an earlier artifact or another task puts there.
+    let tree = Rooted::open(task_dir).map_err(write)?;
+    let folder = |dir: &Path| {
         let inside = dir.strip_prefix(task_dir).unwrap_or(Path::new(""));
-        Rooted::open(task_dir).and_then(|tree| tree.dir(inside, true)).map(drop).map_err(write)
+        tree.dir(inside, true).map_err(write)
+    };
+    let adopt = |from: &Path, to: &Path| {
+        let (parent, name) = to.parent().zip(to.file_name()).unwrap_or((task_dir, to.as_os_str()));
+        folder(parent)?.adopt(from, name).map_err(write)
     };
     if let Some(archive) = source.archive {
-        let unpack = |to: &Path| {
+        let unpack = |to: &Rooted| {
             unpack::unpack(archive, download.path(), to, &source.file_name)
                 .map_err(|reason| ArtifactError::Unpack { url: source.shown.clone(), reason })
         };
         if mode != "file" {
-            make(destination)?;
-            return unpack(destination);
+            return unpack(&tree.at(folder(destination)?));
         }
-        let parent = destination.parent().unwrap_or(destination);
-        make(parent)?;
-        let inside = tempfile::tempdir_in(parent).map_err(write)?;
-        unpack(inside.path())?;
+        let inside = tempfile::tempdir_in(scratch).map_err(write)?;
+        unpack(&Rooted::open(inside.path()).map_err(write)?)?;
         let only = only_file(inside.path()).ok_or_else(|| ArtifactError::Unpack {
             url: source.shown.clone(),
             reason: "mode file needs an archive of exactly one file".to_owned(),
         })?;
-        return fs::rename(only, destination).map_err(write);
+        return adopt(&only, destination);
     }
     if mode == "dir" {
         let reason = "mode dir needs an archive (tar, tar.gz, zip)".to_owned();
         return Err(ArtifactError::Unsupported { source_text: source.shown.clone(), reason });
     }
     let file = if mode == "file" { destination.to_owned() } else { destination.join(&source.file_name) };
-    make(file.parent().unwrap_or(destination))?;
-    set_mode(download.path(), 0o644).map_err(write)?;
-    download.persist(&file).map(drop).map_err(|error| write(error.error))
+    download.as_file().set_permissions(fs::Permissions::from_mode(0o644)).map_err(write)?;
+    adopt(download.path(), &file)
 }
 
 async fn download_to(url: &str, artifact: &Artifact, path: &Path) -> Result<(), ArtifactError> {
@@ -199,11 +203,6 @@ fn only_file(dir: &Path) -> Option<PathBuf> {
     let mut entries = fs::read_dir(dir).ok()?;
     let only = entries.next()?.ok()?.path();
     (entries.next().is_none() && only.is_file()).then_some(only)
-}
-
-fn set_mode(path: &Path, mode: u32) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
 }
 
 #[cfg(test)]

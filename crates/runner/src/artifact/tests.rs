@@ -3,6 +3,11 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write as _;
 
+/// Beside the task's directory is what only the agent writes.
+async fn fetch(artifact: &Artifact, task: &Path) -> Result<(), ArtifactError> {
+    super::fetch(artifact, task, task.parent().unwrap()).await
+}
+
 /// A tar.gz of (path, content); a content that starts with `->` makes a symbolic link.
 fn tar_gz(path: &Path, entries: &[(&str, &str)]) {
     let mut builder = tar::Builder::new(GzEncoder::new(fs::File::create(path).unwrap(), Compression::fast()));
@@ -89,6 +94,27 @@ async fn a_destination_behind_a_link_that_leads_out_is_refused() {
 }
 
 #[tokio::test]
+async fn a_link_in_the_way_of_an_archive_leads_nowhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join("tool.tar.gz");
+    tar_gz(&archive, &[("bin/tool", "new")]);
+    let task = dir.path().join("task");
+    fs::create_dir_all(task.join("local/bin")).unwrap();
+    fs::create_dir_all(dir.path().join("outside")).unwrap();
+    let theirs = dir.path().join("outside/tool");
+    fs::write(&theirs, "old").unwrap();
+    // A file that is a link is replaced, a directory that is one leads out.
+    std::os::unix::fs::symlink(&theirs, task.join("local/bin/tool")).unwrap();
+    fetch(&artifact(&archive, "any", &[]), &task).await.unwrap();
+    assert_eq!(fs::read_to_string(task.join("local/bin/tool")).unwrap(), "new");
+    fs::remove_dir_all(task.join("local/bin")).unwrap();
+    std::os::unix::fs::symlink(dir.path().join("outside"), task.join("local/bin")).unwrap();
+    let error = fetch(&artifact(&archive, "any", &[]), &task).await.unwrap_err();
+    assert!(error.to_string().contains("leads out"), "{error}");
+    assert_eq!(fs::read_to_string(&theirs).unwrap(), "old");
+}
+
+#[tokio::test]
 async fn a_wrong_checksum_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("data");
@@ -99,7 +125,8 @@ async fn a_wrong_checksum_leaves_nothing() {
     let error = fetch(&artifact(&file, "any", &[("checksum", &wrong)]), &task).await.unwrap_err();
     assert!(error.to_string().contains(right), "{error}");
     assert!(!task.join("local/data").exists());
-    assert_eq!(fs::read_dir(&task).unwrap().count(), 0, "no temporary file is left");
+    let left = |dir: &Path| fs::read_dir(dir).unwrap().count();
+    assert_eq!((left(&task), left(dir.path())), (0, 2), "no temporary file is left");
     fetch(&artifact(&file, "any", &[("checksum", right)]), &task).await.unwrap();
     assert_eq!(fs::read_to_string(task.join("local/data")).unwrap(), "hello\n");
 }

@@ -1,13 +1,15 @@
 //! Unpacking, with limits and without following a path out of the destination.
 
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs::{File, Permissions};
 use std::io::{self, BufReader, Read};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use flate2::read::GzDecoder;
 
-use super::{UNPACK_BYTES_MAX, UNPACK_FILES_MAX, set_mode};
+use super::{UNPACK_BYTES_MAX, UNPACK_FILES_MAX};
+use crate::rooted::{Dir, Rooted};
 
 /// Kinds of archives; a plain `.gz` unpacks to one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ impl Archive {
 }
 
 /// Unpacks `from` into the directory `to`.
-pub(super) fn unpack(kind: Archive, from: &Path, to: &Path, name: &str) -> Result<(), String> {
+pub(super) fn unpack(kind: Archive, from: &Path, to: &Rooted, name: &str) -> Result<(), String> {
     let file = File::open(from).map_err(|error| error.to_string())?;
     let file = BufReader::new(file);
     match kind {
@@ -44,36 +46,34 @@ pub(super) fn unpack(kind: Archive, from: &Path, to: &Path, name: &str) -> Resul
         Archive::Gz => {
             let name = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".GZ")).unwrap_or(name);
             let mut budget = Budget::default();
-            budget.write(&mut GzDecoder::new(file), &to.join(name), 0o644)
+            budget.write(&mut GzDecoder::new(file), to, Path::new(name), 0o644)
         }
     }
 }
 
-fn untar(reader: impl Read, to: &Path) -> Result<(), String> {
+fn untar(reader: impl Read, to: &Rooted) -> Result<(), String> {
     let mut budget = Budget::default();
     let mut archive = tar::Archive::new(reader);
     for entry in archive.entries().map_err(|error| error.to_string())? {
         let mut entry = entry.map_err(|error| error.to_string())?;
         budget.count()?;
         let path = entry.path().map_err(|error| error.to_string())?.into_owned();
-        let Some(target) = inside(to, &path)? else { continue };
+        let Some(target) = inside(&path)? else { continue };
         let mode = entry.header().mode().unwrap_or(0o644) & 0o777;
         match entry.header().entry_type() {
-            tar::EntryType::Directory => make_dir(to, &target)?,
+            tar::EntryType::Directory => drop(dir(to, &target)?),
             tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => {
-                make_parent(to, &target)?;
-                budget.write(&mut entry, &target, mode)?;
+                budget.write(&mut entry, to, &target, mode)?;
             }
             tar::EntryType::Symlink => {
                 let link = entry.link_name().map_err(|error| error.to_string())?.ok_or("a link without target")?;
                 let parent = path.parent().unwrap_or(Path::new(""));
-                inside(to, &parent.join(&link)).map_err(|_| format!("the link {} points outside", path.display()))?;
+                inside(&parent.join(&link)).map_err(|_| format!("the link {} points outside", path.display()))?;
                 if climbs_after_descent(&link) {
                     return Err(format!("the link {} climbs out of what may be a link itself", path.display()));
                 }
-                make_parent(to, &target)?;
-                let _ = fs::remove_file(&target);
-                std::os::unix::fs::symlink(&link, &target).map_err(|error| error.to_string())?;
+                let (dir, name) = cleared(to, &target)?;
+                dir.link(&link, name).map_err(|error| format!("{}: {error}", path.display()))?;
             }
             // Pax headers are read by the library; devices, sockets and hard links have no place in an artifact.
             tar::EntryType::XHeader | tar::EntryType::XGlobalHeader => {}
@@ -83,7 +83,7 @@ fn untar(reader: impl Read, to: &Path) -> Result<(), String> {
     Ok(())
 }
 
-fn unzip(reader: BufReader<File>, to: &Path) -> Result<(), String> {
+fn unzip(reader: BufReader<File>, to: &Rooted) -> Result<(), String> {
     let mut budget = Budget::default();
     let mut archive = zip::ZipArchive::new(reader).map_err(|error| error.to_string())?;
     for index in 0..archive.len() {
@@ -91,22 +91,21 @@ fn unzip(reader: BufReader<File>, to: &Path) -> Result<(), String> {
         budget.count()?;
         let name = entry.name().map_err(|error| error.to_string())?.into_owned();
         let path = PathBuf::from(name);
-        let Some(target) = inside(to, &path)? else { continue };
+        let Some(target) = inside(&path)? else { continue };
         if entry.is_dir() {
-            make_dir(to, &target)?;
+            dir(to, &target)?;
         } else if entry.is_symlink() {
             return Err(format!("{} is a link, which is not unpacked from zip", path.display()));
         } else {
-            make_parent(to, &target)?;
             let mode = entry.unix_mode().unwrap_or(0o644) & 0o777;
-            budget.write(&mut entry, &target, mode)?;
+            budget.write(&mut entry, to, &target, mode)?;
         }
     }
     Ok(())
 }
 
-/// `path` below `to`; an error when it climbs out, `None` for the root itself.
-fn inside(to: &Path, path: &Path) -> Result<Option<PathBuf>, String> {
+/// `path` without `.` and `..`; an error when it climbs out, `None` for the root itself.
+fn inside(path: &Path) -> Result<Option<PathBuf>, String> {
     let mut parts: Vec<&std::ffi::OsStr> = Vec::new();
     for component in path.components() {
         match component {
@@ -116,7 +115,7 @@ fn inside(to: &Path, path: &Path) -> Result<Option<PathBuf>, String> {
             _ => return Err(format!("{} points outside the destination", path.display())),
         }
     }
-    Ok((!parts.is_empty()).then(|| to.join(parts.iter().collect::<PathBuf>())))
+    Ok((!parts.is_empty()).then(|| parts.iter().collect()))
 }
 
 /// `a/..` is not where it began when `a` is a link.
@@ -125,22 +124,18 @@ fn climbs_after_descent(link: &Path) -> bool {
     parts.any(|part| part == Component::ParentDir)
 }
 
-fn make_parent(to: &Path, target: &Path) -> Result<(), String> {
-    target.parent().map_or(Ok(()), |parent| make_dir(to, parent))
+/// A directory, made if need be. Links on the way there are walked within the destination only.
+fn dir(to: &Rooted, path: &Path) -> Result<Dir, String> {
+    to.dir(path, true).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Makes a directory; no part of it below `to` may be a link (an earlier entry could have planted one).
-fn make_dir(to: &Path, dir: &Path) -> Result<(), String> {
-    let mut path = to.to_owned();
-    for part in dir.strip_prefix(to).unwrap_or(Path::new("")).components() {
-        path.push(part);
-        match fs::symlink_metadata(&path) {
-            Ok(found) if found.is_dir() => {}
-            Ok(_) => return Err(format!("{} is in the way", path.display())),
-            Err(_) => fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?,
-        }
-    }
-    Ok(())
+/// Where something is to be put, what was there before taken away.
+fn cleared<'a>(to: &Rooted, path: &'a Path) -> Result<(Dir, &'a OsStr), String> {
+    let (parent, name) =
+        path.parent().zip(path.file_name()).ok_or_else(|| format!("{} has no name", path.display()))?;
+    let dir = dir(to, parent)?;
+    let _ = dir.remove(name);
+    Ok((dir, name))
 }
 
 /// What may still be unpacked.
@@ -161,13 +156,12 @@ impl Budget {
         Ok(())
     }
 
-    fn write(&mut self, from: &mut impl Read, to: &Path, mode: u32) -> Result<(), String> {
-        let failed = |error: io::Error| format!("{}: {error}", to.display());
-        let _ = fs::remove_file(to);
-        let mut file = File::create_new(to).map_err(failed)?;
+    fn write(&mut self, from: &mut impl Read, to: &Rooted, path: &Path, mode: u32) -> Result<(), String> {
+        let failed = |error: io::Error| format!("{}: {error}", path.display());
+        let (dir, name) = cleared(to, path)?;
+        let mut file = dir.create(name).map_err(failed)?;
         let copied = io::copy(&mut from.take(self.bytes + 1), &mut file).map_err(failed)?;
         self.bytes = self.bytes.checked_sub(copied).ok_or(format!("more than {UNPACK_BYTES_MAX} bytes"))?;
-        let executable = fs::Permissions::from_mode(mode).mode();
-        set_mode(to, executable).map_err(failed)
+        file.set_permissions(Permissions::from_mode(mode)).map_err(failed)
     }
 }

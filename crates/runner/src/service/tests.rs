@@ -1,93 +1,33 @@
 //! What is written to a catalog, and when; the clock is paused, and no check asks anything outside.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use baton_consul::wire::Status;
 use baton_model::Nanos;
-use futures::future::{BoxFuture, FutureExt as _};
 use tokio::sync::mpsc;
+
+use shelf::Shelf;
 
 use super::definition::{CHECK_PREFIX, Wanted};
 use super::{Catalog, CheckKind, CheckSpec, Known, Registration, Report, Reports, SERVICE_PREFIX, Services};
 
-/// A catalog that expects results of script checks before their time to live is over.
-#[derive(Default)]
-struct Book {
-    known: Mutex<BTreeMap<String, Known>>,
-    calls: Mutex<Vec<String>>,
-}
+#[path = "../../tests/it/shelf.rs"]
+mod shelf;
 
-impl Book {
-    fn call(&self, what: &str, id: &str) {
-        self.calls.lock().unwrap().push(format!("{what} {id}"));
+impl Shelf {
+    fn count(&self, what: &str) -> usize {
+        self.calls.lock().unwrap().iter().filter(|call| call.what == what).count()
     }
 
-    fn count(&self, call: &str) -> usize {
-        self.calls.lock().unwrap().iter().filter(|made| made.starts_with(call)).count()
+    fn removed_checks(&self) -> Vec<String> {
+        let calls = self.calls.lock().unwrap();
+        calls.iter().filter(|call| call.what == "deregister_check").map(|call| call.id.clone()).collect()
     }
 
     fn edit(&self, edit: impl FnOnce(&mut Known)) {
-        edit(self.known.lock().unwrap().values_mut().next().unwrap());
-    }
-}
-
-impl Catalog for Book {
-    fn register<'a>(&'a self, service: &'a Registration, reports: &'a Reports) -> BoxFuture<'a, Result<(), String>> {
-        let status = |check: &CheckSpec| reports.get(&check.id).map_or(Status::Critical, |report| report.status);
-        let checks = service.checks.iter().map(|check| (check.id.clone(), status(check))).collect();
-        let bare = Registration { checks: Vec::new(), ..service.clone() };
-        self.known.lock().unwrap().insert(service.id.clone(), Known { service: bare, checks });
-        self.call("register", &service.id);
-        async { Ok(()) }.boxed()
-    }
-
-    fn deregister<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), String>> {
-        self.known.lock().unwrap().remove(id);
-        self.call("deregister", id);
-        async { Ok(()) }.boxed()
-    }
-
-    fn report<'a>(
-        &'a self,
-        service: &'a Registration,
-        check: &'a CheckSpec,
-        report: &'a Report,
-    ) -> BoxFuture<'a, Result<(), String>> {
-        if let Some(known) = self.known.lock().unwrap().get_mut(&service.id) {
-            known.checks.insert(check.id.clone(), report.status);
-        }
-        self.call("report", &check.id);
-        async { Ok(()) }.boxed()
-    }
-
-    fn deregister_check<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), String>> {
-        self.known.lock().unwrap().values_mut().for_each(|known| {
-            known.checks.remove(id);
-        });
-        self.call("deregister_check", id);
-        async { Ok(()) }.boxed()
-    }
-
-    fn registered(&self) -> BoxFuture<'_, Result<BTreeMap<String, Known>, String>> {
-        async { Ok(self.known.lock().unwrap().clone()) }.boxed()
-    }
-
-    fn is_exclusive(&self) -> bool {
-        false
-    }
-
-    fn runs_checks(&self) -> bool {
-        true
-    }
-
-    fn reports(&self) -> BoxFuture<'_, Result<Reports, String>> {
-        async { Ok(Reports::new()) }.boxed()
-    }
-
-    fn in_flight<'a>(&'a self, _ids: &'a [String]) -> BoxFuture<'a, Result<u64, String>> {
-        async { Ok(0) }.boxed()
+        self.services.send_modify(|all| edit(all.values_mut().next().unwrap()));
     }
 }
 
@@ -114,10 +54,10 @@ fn web() -> Registration {
 }
 
 /// Script checks are switched off: each gives the same result without a process.
-fn start(book: &Arc<Book>, registration: Registration) -> (Services, tempfile::TempDir) {
+fn start(shelf: &Arc<Shelf>, registration: Registration) -> (Services, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let services =
-        Services::start(Some(book.clone()), false, dir.path().join("owned"), std::collections::BTreeSet::new());
+        Services::start(Some(shelf.clone()), false, dir.path().join("owned"), std::collections::BTreeSet::new());
     set(&services, registration);
     (services, dir)
 }
@@ -129,23 +69,23 @@ fn set(services: &Services, registration: Registration) {
 
 #[tokio::test(start_paused = true)]
 async fn every_run_of_a_check_with_a_time_to_live_is_told() {
-    let book = Arc::new(Book::default());
-    let (_services, _dir) = start(&book, web());
+    let shelf = Arc::new(Shelf { is_agent: true, ..Shelf::default() });
+    let (_services, _dir) = start(&shelf, web());
     tokio::time::sleep(Duration::from_secs(51)).await;
-    assert!((9..=12).contains(&book.count("report")), "{:?}", book.calls);
-    assert_eq!(book.count("register"), 1);
+    assert!((9..=12).contains(&shelf.count("report")), "{:?}", shelf.calls);
+    assert_eq!(shelf.count("register"), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_differs_in_the_catalog_is_repaired() {
-    let book = Arc::new(Book::default());
+    let shelf = Arc::new(Shelf { is_agent: true, ..Shelf::default() });
     // One run only: what is told after it is told by the comparison.
     let quiet = CheckSpec { interval: Nanos::hours(9), ..check() };
-    let (_services, _dir) = start(&book, Registration { checks: vec![quiet], ..web() });
+    let (_services, _dir) = start(&shelf, Registration { checks: vec![quiet], ..web() });
     let turn = Duration::from_secs(31);
     tokio::time::sleep(turn).await;
-    assert_eq!(book.count("register"), 1, "{:?}", book.calls);
-    let right = book.known.lock().unwrap().clone();
+    assert_eq!(shelf.count("register"), 1, "{:?}", shelf.calls);
+    let right = shelf.services.borrow().clone();
     let damages: [fn(&mut Known); 6] = [
         |known| known.service.tags.push("two".into()),
         |known| known.service.port = 81,
@@ -157,40 +97,40 @@ async fn what_differs_in_the_catalog_is_repaired() {
         },
     ];
     for (number, damage) in damages.into_iter().enumerate() {
-        book.edit(damage);
-        assert_ne!(*book.known.lock().unwrap(), right);
+        shelf.edit(damage);
+        assert_ne!(*shelf.services.borrow(), right);
         tokio::time::sleep(turn).await;
-        assert_eq!(*book.known.lock().unwrap(), right, "damage {number}");
+        assert_eq!(*shelf.services.borrow(), right, "damage {number}");
     }
     let foreign = |known: &mut Known| {
         known.checks.insert("operators".into(), Status::Passing);
     };
-    book.edit(foreign);
+    shelf.edit(foreign);
     tokio::time::sleep(turn).await;
-    assert_eq!(book.count("deregister_check operators"), 0);
+    assert!(!shelf.removed_checks().contains(&"operators".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_check_that_the_job_no_longer_has_leaves_at_once() {
-    let book = Arc::new(Book::default());
-    let (services, _dir) = start(&book, web());
+    let shelf = Arc::new(Shelf { is_agent: true, ..Shelf::default() });
+    let (services, _dir) = start(&shelf, web());
     tokio::time::sleep(Duration::from_millis(10)).await;
     set(&services, Registration { checks: Vec::new(), ..web() });
     tokio::time::sleep(Duration::from_millis(10)).await;
-    assert_eq!(book.count(&format!("deregister_check {}", check().id)), 1);
-    assert_eq!(book.count("deregister _"), 0);
+    assert_eq!(shelf.removed_checks(), [check().id]);
+    assert_eq!(shelf.count("deregister"), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_draining_service_is_marked_before_it_leaves() {
-    let book = Arc::new(Book::default());
-    let (services, _dir) = start(&book, web());
+    let shelf = Arc::new(Shelf { is_agent: true, ..Shelf::default() });
+    let (services, _dir) = start(&shelf, web());
     tokio::time::sleep(Duration::from_millis(10)).await;
     assert!(services.drain(&["t".into()]).await);
-    let known = book.known.lock().unwrap().values().next().unwrap().clone();
+    let known = shelf.services.borrow().values().next().unwrap().clone();
     assert_eq!(known.service.meta["baton-draining"], "true");
     assert!(known.checks.keys().any(|id| id.contains("draining")));
     services.remove("t").await;
-    assert!(book.known.lock().unwrap().is_empty());
+    assert!(shelf.services.borrow().is_empty());
     assert!(!services.drain(&["t".into()]).await, "nothing is left to mark");
 }

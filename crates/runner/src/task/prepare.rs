@@ -96,7 +96,7 @@ impl Runner {
         self.event(events::new(event::DOWNLOADING_ARTIFACTS, "Client is downloading artifacts"));
         let env = self.env();
         for wanted in &self.setup.task.artifacts {
-            if let Err(error) = artifact::fetch(&interpolated(wanted, &env), &self.dir.root).await {
+            if let Err(error) = artifact::fetch(&interpolated(wanted, &env), &self.dir.root, &self.dir.alloc).await {
                 self.event(events::failure(event::ARTIFACT_FAILED, error.to_string()));
                 return Err(if error.recoverable() { AGAIN } else { FATAL });
             }

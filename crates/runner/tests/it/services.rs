@@ -1,13 +1,13 @@
 //! Registration, checks, health, restarts by checks.
 
-use std::collections::BTreeMap;
 use std::net::TcpListener;
 
+use baton_consul::wire::Status;
 use baton_model::AllocClientStatus::{Complete, Failed, Running};
 use baton_model::job::MigrateStrategy;
 use baton_model::service::{CheckRestart, Service, ServiceCheck};
 use baton_model::{Allocation, JobType, Nanos};
-use baton_runner::service::Registration;
+use baton_runner::service::{Known, Registration};
 
 use crate::world::{LIMIT, World, alloc, edit_group, kinds, shell};
 
@@ -53,22 +53,25 @@ async fn a_service_is_critical_until_its_check_passes_and_gone_before_the_task_e
     world
         .catalog
         .until("it is registered, critical", |all| {
-            all.values()
-                .any(|(service, checks)| service.name == "web" && checks.values().all(|status| status == "critical"))
+            all.values().any(|known| {
+                known.service.name == "web" && known.checks.values().all(|status| *status == Status::Critical)
+            })
         })
         .await;
     assert_eq!(world.server.until_status("a1", Running).await.deployment_status, None);
     let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
     world
         .catalog
-        .until("it passes", |all| all.values().all(|(_, checks)| checks.values().all(|status| status == "passing")))
+        .until("it passes", |all| {
+            all.values().all(|known| known.checks.values().all(|status| *status == Status::Passing))
+        })
         .await;
     world.server.until("a1", "healthy", |alloc| alloc.deployment_health() == Some(true)).await;
     drop(listener);
     world
         .catalog
         .until("it fails again", |all| {
-            all.values().any(|(_, checks)| checks.values().any(|status| status == "critical"))
+            all.values().any(|known| known.checks.values().any(|status| *status == Status::Critical))
         })
         .await;
 
@@ -81,8 +84,9 @@ async fn a_service_is_critical_until_its_check_passes_and_gone_before_the_task_e
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn groups_register_once_their_tasks_run_and_leftovers_are_removed() {
     let mut world = World::without_client();
-    let left = baton_runner::service::Registration { id: "_nomad-task-dead-t-web-".into(), ..Default::default() };
-    world.catalog.services.send_modify(|all| drop(all.insert(left.id.clone(), (left.clone(), Default::default()))));
+    let id = "_nomad-task-dead-t-web-".to_owned();
+    let left = Known { service: Registration { id: id.clone(), ..Registration::default() }, ..Known::default() };
+    world.catalog.services.send_modify(|all| drop(all.insert(id, left)));
     world.start().await;
     world.catalog.until("the leftover is gone", |all| all.is_empty()).await;
     let mut wanted = with_network(alloc("a1", JobType::Service, vec![shell("t", "exec sleep 600")]));
@@ -118,7 +122,7 @@ async fn a_service_without_checks_makes_a_running_task_healthy() {
     task.services = vec![service(80, "")];
     world.server.want(with_network(alloc("a1", JobType::Service, vec![task])));
     world.server.until("a1", "healthy", |alloc| alloc.deployment_health() == Some(true)).await;
-    assert!(world.catalog.history.lock().unwrap().is_empty());
+    assert!(world.catalog.statuses().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,9 +135,9 @@ async fn a_stopping_service_is_marked_then_taken_out_and_only_then_signalled() {
     world.catalog.until("it is registered", |all| all.len() == 1).await;
     let mut services = world.catalog.services.subscribe();
     world.server.stop("a1");
-    let marked = |(service, checks): &(Registration, BTreeMap<String, String>)| {
-        service.meta.get("baton-draining").is_some_and(|mark| mark == "true")
-            && checks.values().any(|status| status == "critical")
+    let marked = |known: &Known| {
+        known.service.meta.get("baton-draining").is_some_and(|mark| mark == "true")
+            && known.checks.values().any(|status| *status == Status::Critical)
     };
     let seen = tokio::time::timeout(LIMIT, services.wait_for(|all| all.values().all(marked))).await.unwrap();
     assert_eq!(seen.unwrap().len(), 1, "marked before it is taken out");
@@ -166,10 +170,12 @@ async fn a_restarted_agent_takes_no_running_service_out_of_the_catalog() {
     world.server.want(with_network(alloc("a1", JobType::Service, vec![task])));
     world
         .catalog
-        .until("it passes", |all| all.values().any(|(_, checks)| checks.values().any(|status| status == "passing")))
+        .until("it passes", |all| {
+            all.values().any(|known| known.checks.values().any(|status| *status == Status::Passing))
+        })
         .await;
     world.kill_agent();
-    world.catalog.history.lock().unwrap().clear();
+    world.catalog.calls.lock().unwrap().clear();
     let fewest = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(usize::MAX));
     let (mut services, seen) = (world.catalog.services.subscribe(), fewest.clone());
     tokio::spawn(async move {
@@ -181,7 +187,7 @@ async fn a_restarted_agent_takes_no_running_service_out_of_the_catalog() {
     world.server.until_status("a1", Running).await;
     // A further check has run, and been told or not.
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    assert!(world.catalog.history.lock().unwrap().iter().all(|status| status == "passing"));
+    assert!(world.catalog.statuses().iter().all(|status| *status == Status::Passing));
     assert_eq!(world.catalog.services.borrow().len(), 1);
     assert!(fewest.load(std::sync::atomic::Ordering::Relaxed) >= 1);
 }

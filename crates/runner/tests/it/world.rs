@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use baton_consul::wire::Status;
 use baton_model::alloc::AllocDesiredStatus;
 use baton_model::task::{RestartPolicy, TaskState};
 use baton_model::{AllocClientStatus, Allocation, Job, JobType, Nanos, Node, Task, TaskGroup};
@@ -19,6 +20,11 @@ use baton_template::{Data, Dependency};
 use futures::future::{BoxFuture, FutureExt as _};
 use serde_json::json;
 use tokio::sync::watch;
+
+use shelf::{Shelf, Shelved};
+
+#[path = "shelf.rs"]
+mod shelf;
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
 
@@ -217,104 +223,16 @@ impl ServerLink for Server {
     }
 }
 
-/// By id: the service and the status of each of its checks.
-pub(crate) type Shelved = BTreeMap<String, (Registration, BTreeMap<String, String>)>;
-
-/// The catalog: services with the state of their checks.
-#[derive(Default)]
-pub(crate) struct Shelf {
-    pub(crate) services: watch::Sender<Shelved>,
-    /// Every status that any check was ever seen in, in order.
-    pub(crate) history: Mutex<Vec<String>>,
-    /// What proxies would have running, by service.
-    pub(crate) in_flight: Mutex<BTreeMap<String, u64>>,
-}
-
 impl Shelf {
     pub(crate) async fn until(&self, what: &str, so: impl Fn(&Shelved) -> bool) {
         let mut services = self.services.subscribe();
         let found = tokio::time::timeout(LIMIT, services.wait_for(|services| so(services))).await;
         assert!(found.is_ok(), "not within {LIMIT:?}: {what}\n{:#?}", self.services.borrow());
     }
-}
 
-impl Catalog for Shelf {
-    fn register<'a>(&'a self, service: &'a Registration, reports: &'a Reports) -> BoxFuture<'a, Result<(), String>> {
-        async move {
-            let status = |check: &CheckSpec| reports.get(&check.id).map_or("critical", |report| report.status.as_str());
-            let checks: BTreeMap<String, String> =
-                service.checks.iter().map(|check| (check.id.clone(), status(check).to_owned())).collect();
-            self.history.lock().unwrap().extend(checks.values().cloned());
-            self.services.send_modify(|all| drop(all.insert(service.id.clone(), (service.clone(), checks))));
-            Ok(())
-        }
-        .boxed()
-    }
-
-    fn deregister<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), String>> {
-        async move {
-            self.services.send_modify(|all| drop(all.remove(id)));
-            Ok(())
-        }
-        .boxed()
-    }
-
-    fn report<'a>(
-        &'a self,
-        service: &'a Registration,
-        check: &'a CheckSpec,
-        report: &'a Report,
-    ) -> BoxFuture<'a, Result<(), String>> {
-        async move {
-            self.history.lock().unwrap().push(report.status.as_str().to_owned());
-            self.services.send_modify(|all| {
-                if let Some((_, checks)) = all.get_mut(&service.id) {
-                    checks.insert(check.id.clone(), report.status.as_str().to_owned());
-                }
-            });
-            Ok(())
-        }
-        .boxed()
-    }
-
-    fn deregister_check<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<(), String>> {
-        async move {
-            self.services.send_modify(|all| all.values_mut().for_each(|(_, checks)| drop(checks.remove(id))));
-            Ok(())
-        }
-        .boxed()
-    }
-
-    fn registered(&self) -> BoxFuture<'_, Result<BTreeMap<String, Known>, String>> {
-        async {
-            let known = |(id, (service, checks)): (&String, &(Registration, BTreeMap<String, String>))| {
-                let service = Registration { checks: Vec::new(), ..service.clone() };
-                let checks = checks.iter().map(|(id, status)| (id.clone(), status.parse().unwrap())).collect();
-                (id.clone(), Known { service, checks })
-            };
-            Ok(self.services.borrow().iter().map(known).collect())
-        }
-        .boxed()
-    }
-
-    fn is_exclusive(&self) -> bool {
-        true
-    }
-
-    fn runs_checks(&self) -> bool {
-        false
-    }
-
-    fn reports(&self) -> BoxFuture<'_, Result<Reports, String>> {
-        async { Ok(Reports::new()) }.boxed()
-    }
-
-    fn in_flight<'a>(&'a self, ids: &'a [String]) -> BoxFuture<'a, Result<u64, String>> {
-        async move {
-            let counts = self.in_flight.lock().unwrap();
-            Ok(ids.iter().filter_map(|id| counts.get(id)).sum())
-        }
-        .boxed()
+    /// Every status that any check was told to be in, in order.
+    pub(crate) fn statuses(&self) -> Vec<Status> {
+        self.calls.lock().unwrap().iter().flat_map(|call| call.statuses.clone()).collect()
     }
 }
 

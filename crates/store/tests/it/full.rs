@@ -1,34 +1,12 @@
 //! A full disk: an error, no damage, and on again once there is room.
 
-use std::path::Path;
-use std::process::Command;
-
 use baton_store::{Batch, RedbStore, Store, StoreError, Table};
-
-/// A small file system that is gone with the test.
-struct Tmpfs<'a>(&'a Path);
-
-impl<'a> Tmpfs<'a> {
-    fn mount(path: &'a Path, size: &str) -> Option<Self> {
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "none"]).arg(path).status();
-        mounted.is_ok_and(|status| status.success()).then_some(Self(path))
-    }
-}
-
-impl Drop for Tmpfs<'_> {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(self.0).status();
-    }
-}
+use baton_testkit::SmallDisk;
 
 #[test]
 fn a_full_disk_is_reported_and_survived() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(_mounted) = Tmpfs::mount(dir.path(), "3m") else {
-        eprintln!("SKIPPED: no right to mount a tmpfs here");
-        return;
-    };
+    let Some(disk) = SmallDisk::mount(dir.path(), "3m") else { return };
     let store = RedbStore::open(dir.path()).unwrap();
     let commit = |number: u64, size: usize| {
         let mut batch = Batch::new();
@@ -46,8 +24,7 @@ fn a_full_disk_is_reported_and_survived() {
     assert!(matches!(error, StoreError::Write(_)), "{error}");
     // Still full: refused again, and everything acknowledged can still be read.
     assert!(commit(1000, 1 << 20).is_err());
-    let made_room = Command::new("mount").args(["-o", "remount,size=16m"]).arg(dir.path()).status().unwrap();
-    assert!(made_room.success());
+    disk.resize("16m");
     assert_eq!(store.scan(Table::Jobs).unwrap().len() as u64, written);
     commit(written, 64 << 10).unwrap();
     drop(store);
