@@ -1,11 +1,14 @@
 //! Evaluations: made for a reason, processed one after the other, blocked until there is room.
 
+use std::sync::Arc;
+
 use baton_model::eval::{EvalStatus, trigger};
 use baton_model::plan::Plan;
 use baton_model::{AllocDesiredStatus, Allocation, Evaluation, Job, JobType, Timestamp};
 
 use crate::draft::Draft;
 use crate::error::ServerError;
+use crate::job::runs_itself;
 use crate::planner;
 use crate::state::State;
 
@@ -42,7 +45,8 @@ pub(crate) fn create_for_node(draft: &mut Draft, node_id: &str, triggered_by: &s
         .filter(|alloc| !alloc.terminal() || alloc.client_status == baton_model::AllocClientStatus::Unknown)
         .map(|alloc| alloc.job_id.clone())
         .collect();
-    jobs.extend(draft.jobs().filter(|job| job.job_type.is_system() && !job.stop).map(|job| job.id.clone()));
+    let everywhere = |job: &&Arc<Job>| job.job_type.is_system() && !job.stop && runs_itself(job);
+    jobs.extend(draft.jobs().filter(everywhere).map(|job| job.id.clone()));
     jobs.sort();
     jobs.dedup();
     let node_modify_index = draft.node(node_id).map_or(0, |node| node.modify_index);

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use baton_model::deployment::DeploymentStatus;
 use baton_model::eval::EvalStatus;
 use baton_model::node::NodeStatus;
-use baton_model::{AllocClientStatus, Allocation, Job, Nanos, Timestamp};
+use baton_model::{AllocClientStatus, Allocation, Deployment, Job, Nanos, Timestamp};
 
 use crate::config::GcThresholds;
 use crate::draft::Draft;
@@ -75,6 +76,7 @@ pub(crate) fn collect(draft: &mut Draft, limits: &GcThresholds) -> Result<GcAnsw
         .deployments()
         .filter(|deployment| !deployment.status.is_active() && old(deployment.modify_time, limits.deployment))
         .filter(|deployment| draft.allocs_of_deployment(deployment).all(|alloc| alloc.terminal()))
+        .filter(|deployment| !holds(deployment, draft.job(&deployment.job_id)))
         .map(|deployment| deployment.id.clone())
         .collect();
     for id in gone {
@@ -111,6 +113,14 @@ pub(crate) fn collect(draft: &mut Draft, limits: &GcThresholds) -> Result<GcAnsw
         answer.nodes += 1;
     }
     Ok(answer)
+}
+
+/// A failed deployment of the present version keeps it from being tried again by chance.
+fn holds(deployment: &Deployment, job: Option<&Arc<Job>>) -> bool {
+    deployment.status == DeploymentStatus::Failed
+        && job.is_some_and(|job| {
+            !job.stop && job.version == deployment.job_version && job.create_index == deployment.job_create_index
+        })
 }
 
 /// A failed allocation that is not replaced yet says how often and when its job was rescheduled. Without it the job would

@@ -6,7 +6,7 @@ use baton_model::eval::trigger;
 use baton_model::plan::DesiredUpdates;
 use baton_model::{AllocClientStatus, Allocation, JobType, Nanos, Timestamp};
 
-use super::classify::{Sets, disconnect_rules};
+use super::classify::{Sets, disconnect_rules, needs_reconnect};
 use super::description;
 use super::disconnect::{Keep, choose, follow_up, mark_reconnected, mark_unknown, timeout_eval};
 use super::group::GroupReconciler;
@@ -29,6 +29,20 @@ pub(super) struct Retries<'a> {
 impl<'a> GroupReconciler<'_, 'a, '_> {
     /// Allocations whose node came back: they or their replacements go.
     pub(super) fn reconnect(&mut self, sets: &mut Sets<'a>, desired: &mut DesiredUpdates) {
+        // One that is to leave and has a stand-in already only ends.
+        for original in std::mem::take(&mut sets.migrate) {
+            let stand_in = |other: &Allocation| {
+                other.name == original.name
+                    && other.is_canary() == original.is_canary()
+                    && other.client_status != AllocClientStatus::Unknown
+            };
+            if needs_reconnect(original) && sets.untainted.iter().any(|other| stand_in(other)) {
+                desired.stop += 1;
+                self.stop(original, description::MIGRATING, None);
+            } else {
+                sets.migrate.push(original);
+            }
+        }
         for original in std::mem::take(&mut sets.reconnecting) {
             let stand_in = sets
                 .untainted

@@ -179,6 +179,10 @@ impl Story {
             "promote" => self.promote(&job_id),
             "fail-deployment" => self.fail_deployment(&job_id),
             "tick" => self.world.now = self.world.now.plus(job_text::duration(rest)),
+            "migrate" => {
+                self.each(rest, |world, id| world.alloc_mut(id).desired_transition.migrate = Some(true));
+                self.evaluate(&job_id, trigger::ALLOC_STOP);
+            }
             "force-reschedule" => {
                 self.each(rest, |world, id| world.alloc_mut(id).desired_transition.force_reschedule = Some(true));
                 self.evaluate(&job_id, trigger::JOB_REGISTER);

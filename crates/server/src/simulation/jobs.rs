@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::cluster::Random;
 
-pub(super) const IDS: [&str; 9] = ["web", "api", "green", "green", "once", "all", "sweep", "nightly", "work"];
+pub(super) const IDS: [&str; 10] = ["web", "api", "green", "green", "once", "all", "sweep", "probe", "nightly", "work"];
 
 /// Some version of the job of that name.
 pub(super) fn some(id: &str, random: &mut Random) -> Job {
@@ -14,7 +14,7 @@ pub(super) fn some(id: &str, random: &mut Random) -> Job {
         "web" | "api" => service(id, random),
         "green" => canaries(id, random),
         "all" => system(id, random),
-        "sweep" => base(id, "sysbatch", random),
+        "sweep" | "probe" => base(id, "sysbatch", random),
         _ => batch(id, random),
     };
     if id == "nightly" {
@@ -23,7 +23,7 @@ pub(super) fn some(id: &str, random: &mut Random) -> Job {
             "Enabled": enabled, "Specs": ["*/15 * * * *"], "ProhibitOverlap": random.chance(50),
         });
     }
-    if id == "work" {
+    if id == "work" || id == "probe" {
         job["ParameterizedJob"] = json!({ "Payload": "optional", "MetaOptional": ["who"] });
     }
     let job = canonicalize(job).unwrap_or_else(|problems| panic!("{id}: {problems:?}"));

@@ -87,6 +87,11 @@ pub(super) fn at_rest(cluster: &Cluster) {
             cluster.fail(&format!("{} is unknown for ever", alloc.name));
         }
     }
+    let runs_through_children =
+        |alloc: &&Arc<Allocation>| state.job(&alloc.job_id).is_some_and(|job| !crate::job::runs_itself(job));
+    if let Some(alloc) = state.allocs().find(runs_through_children) {
+        cluster.fail(&format!("{} was placed, its job runs through children only", alloc.name));
+    }
     if let Some(eval) = state.open_evals().find(|eval| eval.status == EvalStatus::Pending) {
         let waits = eval.wait_until > cluster.now;
         if !waits {
@@ -167,12 +172,13 @@ pub(super) fn told(state: &State, job: &Job) -> String {
 fn service(cluster: &Cluster, job: &Job) {
     let state = &cluster.state;
     let wanted: i64 = job.task_groups.iter().map(|group| group.count).sum();
-    let running = live(state, job).count() as i64;
+    let running = live(state, job).filter(|alloc| !alloc.is_canary()).count() as i64;
     if running > wanted && !failed(state, job) {
         cluster.fail(&format!("{} has {running} allocations, {wanted} are wanted{}", job.id, told(state, job)));
     }
     let mut names = BTreeSet::new();
-    for alloc in live(state, job) {
+    // Canaries that wait for room for the others of them have their names beside the older ones'.
+    for alloc in live(state, job).filter(|alloc| !alloc.is_canary()) {
         if !names.insert(&alloc.name) && !failed(state, job) {
             cluster.fail(&format!("{} is there twice{}", alloc.name, told(state, job)));
         }
