@@ -1,4 +1,4 @@
-//! Baton: jobs, services, proxy and failover of a small edge in one binary.
+//! Baton: jobs, services and the proxy of a small edge in one binary.
 //!
 //! This crate is the composition root: one file per verb under `verbs/`, what they share under `cli/`, and the wiring of
 //! the agent under `agent/` and `dev/`. It is the only crate that knows all others.

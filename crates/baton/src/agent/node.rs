@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use baton_consul::Client as ConsulClient;
 use baton_model::Node;
 use baton_model::node::ReservedResources;
@@ -196,7 +196,13 @@ pub fn node_id(path: &Path) -> Result<String> {
     if let Ok(id) = std::fs::read_to_string(path)
         && !id.trim().is_empty()
     {
-        return Ok(id.trim().to_owned());
+        let id = id.trim();
+        ensure!(
+            uuid::Uuid::try_parse(id).is_ok(),
+            "{} holds {id:?}, which is no node id: restore it, or remove it to have a new one made",
+            path.display()
+        );
+        return Ok(id.to_owned());
     }
     let id = baton_model::id::new();
     std::fs::write(path, &id).with_context(|| format!("cannot write {}", path.display()))?;
@@ -209,4 +215,22 @@ fn path_with_own_folder() -> Option<String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let joined = std::env::join_paths(std::iter::once(own).chain(std::env::split_paths(&path))).ok()?;
     joined.into_string().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::node_id;
+
+    #[test]
+    fn a_node_keeps_its_id_and_a_damaged_one_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("node-id");
+        let id = node_id(&path).unwrap();
+        assert_eq!(node_id(&path).unwrap(), id);
+        std::fs::write(&path, &id[..20]).unwrap();
+        let error = node_id(&path).unwrap_err().to_string();
+        assert!(error.contains(&id[..20]) && error.contains("remove it"), "{error}");
+        std::fs::write(&path, " \n").unwrap();
+        assert_ne!(node_id(&path).unwrap(), id);
+    }
 }

@@ -134,6 +134,11 @@ pub fn segment(text: &str) -> String {
 
 fn token_from_file() -> Option<String> {
     let user = std::env::var_os("BATON_TOKEN_FILE").map(PathBuf::from);
+    if let Some(path) = &user
+        && let Err(error) = std::fs::read(path)
+    {
+        eprintln!("Warning: BATON_TOKEN_FILE: cannot read {}: {error}", path.display());
+    }
     let files = user.into_iter().chain(token_files());
     files.filter_map(|path| std::fs::read_to_string(path).ok()).map(|text| text.trim().to_owned()).next()
 }

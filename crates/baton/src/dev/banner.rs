@@ -27,8 +27,8 @@ pub struct StartedNode {
     pub meta: std::collections::BTreeMap<String, String>,
 }
 
-/// For a person.
-pub fn text(started: &Started, jobs: &[Job]) -> String {
+/// For a person, who called this program `program`.
+pub fn text(started: &Started, jobs: &[Job], program: &str) -> String {
     let mut out = String::from("Baton dev runs; Ctrl-C stops everything.\n\n");
     let _ = writeln!(out, "  API      http://{}", started.api);
     let _ = writeln!(out, "  Catalog  http://{}", started.catalog);
@@ -43,7 +43,7 @@ pub fn text(started: &Started, jobs: &[Job]) -> String {
     let flag = if started.api.port() == 4646 { String::new() } else { format!(" --address http://{}", started.api) };
     let _ = writeln!(out, "\nTry, in another terminal:");
     for job in jobs {
-        let _ = writeln!(out, "  baton job status{flag} {}", job.id);
+        let _ = writeln!(out, "  {program} job status{flag} {}", job.id);
     }
     for line in curl_lines(started, jobs) {
         let _ = writeln!(out, "  {line}");

@@ -1,20 +1,31 @@
 //! Events as they happen, one line each, on standard error.
 
+use std::sync::Arc;
+
 use baton_model::{AllocClientStatus, id};
 use baton_server::{Event, Payload, Server};
 use tokio::sync::broadcast::error::RecvError;
 
+use super::last_words::LastWords;
+use crate::agent::clients::Clients;
 use crate::cli::times;
 
-/// Tells what happens until the server ends.
-pub async fn tell(server: Server) {
+/// Tells what happens until the server ends; what failed tasks wrote last is read through `clients`.
+pub async fn tell(server: Server, clients: Arc<Clients>) {
     let (_, mut events) = server.events(None);
     let mut last = std::collections::HashMap::new();
+    let mut words = LastWords::new(clients);
     loop {
         match events.recv().await {
             Ok(batch) => {
-                for line in batch.iter().filter_map(|event| line(event, &mut last)) {
-                    eprintln!("{}  {line}", times::date(times::now()));
+                for event in batch.iter() {
+                    let mut lines = Vec::from_iter(line(event, &mut last));
+                    if let Payload::Allocation(alloc) = &event.payload {
+                        lines.extend(words.of(alloc).await);
+                    }
+                    for line in lines {
+                        eprintln!("{}  {line}", times::date(times::now()));
+                    }
                 }
             }
             Err(RecvError::Lagged(missed)) => eprintln!("({missed} batches of events were missed)"),

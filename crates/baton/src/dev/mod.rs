@@ -7,6 +7,7 @@
 mod banner;
 mod events;
 mod infer;
+mod last_words;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -155,7 +156,7 @@ impl Dev {
             nodes.push(running);
         }
         tell(options, jobs, &control, &nodes, &catalog_address, dir)?;
-        let events = tokio::spawn(events::tell(control.server.clone()));
+        let events = tokio::spawn(events::tell(control.server.clone(), control.clients.clone()));
         Ok(Self { control, nodes, events })
     }
 
@@ -255,7 +256,9 @@ fn tell(
     if options.json {
         return outln(&serde_json::to_string(&started)?);
     }
-    outln(&banner::text(&started, jobs))
+    // As it was called, so that the lines can be copied: a clone has no `baton` in its PATH.
+    let program = std::env::args().next().unwrap_or_else(|| "baton".to_owned());
+    outln(&banner::text(&started, jobs, &program))
 }
 
 /// Where everything lies, and whether it stays.

@@ -20,7 +20,7 @@ pub mod whoami;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-/// Jobs, services, proxy and failover of a small edge, in one binary.
+/// Jobs, services and the proxy of a small edge, in one binary.
 #[derive(Debug, Parser)]
 #[command(name = "baton", version, disable_help_subcommand = false, propagate_version = false)]
 pub struct Cli {
@@ -28,18 +28,14 @@ pub struct Cli {
     pub command: Command,
 }
 
+// What each does is said at its type, or here for groups: the help shows that.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     // Jobs
-    /// Run a job file: register the job and follow its deployment
     Run(job::run::Run),
-    /// Show what running a job file would change
     Plan(job::plan::Plan),
-    /// Check a job file
     Validate(job::validate::Validate),
-    /// Stop a job
     Stop(job::stop::Stop),
-    /// Show jobs, or one job
     Status(job::status::Status),
     /// Everything about jobs
     #[command(subcommand)]
@@ -47,7 +43,6 @@ pub enum Command {
     /// Everything about allocations
     #[command(subcommand)]
     Alloc(alloc::Command),
-    /// Show the logs of an allocation
     Logs(alloc::logs::Logs),
     /// Everything about nodes
     #[command(subcommand)]
@@ -66,29 +61,19 @@ pub enum Command {
     Server(server::Command),
 
     // Processes
-    /// Start a whole edge in one process tree, for trying things out
     Dev(Box<dev::Dev>),
-    /// Run the agent: server, client, catalog and API as configured
     Agent(agent::Agent),
-    /// Run the proxy on Traefik's configuration
     Proxy(proxy::Proxy),
-    /// Run a program and move its traffic away before stopping it
     Supervise(supervise::Supervise),
-    /// Own the task processes of a node; started by the agent
     #[command(hide = true)]
     Keep(keep::Keep),
-    /// A tiny backend: answers with the request and its own name
     Whoami(whoami::Whoami),
 
     // Questions
-    /// Check files strictly: proxy configuration, job files, agent configuration
     Check(check::Check),
 
     // The program itself
-    /// Print a completion script for a shell
     Completion(completion::Completion),
-    /// Print the manual page
-    #[command(hide = true)]
     Man(man::Man),
     /// Print the version
     Version,

@@ -1,7 +1,7 @@
 //! `baton proxy [Traefik's flags]`
 
-use anyhow::Result;
-use clap::Args;
+use anyhow::{Context as _, Result};
+use clap::{Args, CommandFactory as _};
 
 use crate::proxy::{self, Start};
 
@@ -19,6 +19,12 @@ pub struct Proxy {
 
 impl Proxy {
     pub fn run(self) -> Result<u8> {
+        if self.args.iter().any(|arg| matches!(arg.as_str(), "-h" | "-help" | "--help")) {
+            let mut command = super::Cli::command();
+            command.build();
+            command.find_subcommand_mut("proxy").context("the verb that runs")?.print_long_help()?;
+            return Ok(0);
+        }
         // Before anything opens a descriptor or starts a thread.
         let inherited = baton_net::activation::Inherited::from_environment();
         let start = Start::new(self.args);

@@ -169,6 +169,31 @@ fn a_job_file_is_checked_and_shown_without_any_agent() {
 }
 
 #[test]
+fn every_verb_explains_itself() {
+    let world = World::prepare();
+    for (args, part) in [
+        (&["proxy", "--help"][..], "Usage: baton proxy"),
+        (&["proxy", "--configfile", "x.yml", "-h"], "SIGHUP"),
+        (&["man", "proxy"], "baton\\-proxy"),
+        (&["job", "plan", "--help"], "255 on errors"),
+        (&["man", "job", "run"], "2 when something could not be placed"),
+        (&["supervise", "--help"], "128+n"),
+        (&["help"], "Start a whole edge in one process tree"),
+        (&["job", "status", "-help"], "Usage: baton job status"),
+    ] {
+        let said = say(&mut world.cli_command(args)).ok();
+        assert!(said.contains(part), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_token_file_that_cannot_be_read_is_told() {
+    let world = World::prepare();
+    let said = say(world.cli_command(&["job", "status"]).env("BATON_TOKEN_FILE", "/nowhere/token"));
+    assert!(said.err.contains("BATON_TOKEN_FILE: cannot read /nowhere/token: "), "{said:?}");
+}
+
+#[test]
 fn logs_are_shown_and_followed_by_stream() {
     let world = World::prepare();
     let script = r#"echo out-1; echo err-1 >&2; while ! test -e $NOMAD_TASK_DIR/go; do sleep 0.1; done; echo out-2; echo err-2 >&2; sleep 1000"#;

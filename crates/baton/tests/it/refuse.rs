@@ -238,6 +238,11 @@ fn an_entry_point_that_somebody_else_has_is_told_by_the_task() {
     });
     assert!(log.contains("in use"), "{log}");
     assert!(log.contains("web"), "the entry point's name: {log}");
+    eventually("the reason among what dev tells", LIMIT, || {
+        let said = world.log();
+        let told = said.lines().any(|line| line.contains(" proxy: exit code 1: ") && line.contains("in use"));
+        if told { Ok(()) } else { Err(said) }
+    });
     eventually("the restart in the task's events", LIMIT, || {
         let status = world.cli(&["alloc", "status", &alloc.id]).ok();
         if status.contains("Terminated") && status.contains("Exit Code: 1") { Ok(()) } else { Err(status) }

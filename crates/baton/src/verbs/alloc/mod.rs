@@ -10,17 +10,13 @@ pub mod table;
 use anyhow::Result;
 use clap::Subcommand;
 
+// What each does is said at its type: the help shows that.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show an allocation: where it runs, its tasks and their events
     Status(status::Status),
-    /// Show the logs of an allocation's task
     Logs(logs::Logs),
-    /// Restart the tasks of an allocation on its node
     Restart(restart::Restart),
-    /// Send a signal to the tasks of an allocation
     Signal(signal::Signal),
-    /// Stop an allocation; the job gets a new one elsewhere
     Stop(stop::Stop),
 }
 

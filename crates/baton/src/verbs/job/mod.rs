@@ -17,31 +17,20 @@ pub mod validate;
 use anyhow::Result;
 use clap::Subcommand;
 
+// What each does is said at its type: the help shows that.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a job file: register the job and follow its deployment
     Run(run::Run),
-    /// Show what running a job file would change
     Plan(plan::Plan),
-    /// Check a job file
     Validate(validate::Validate),
-    /// Show jobs, or one job
     Status(status::Status),
-    /// Stop a job
     Stop(stop::Stop),
-    /// Show the allocations of a job
     Allocs(allocs::Allocs),
-    /// Show the deployments of a job
     Deployments(deployments::Deployments),
-    /// Show the versions of a job
     History(history::History),
-    /// Print a job as the API has it
     Inspect(inspect::Inspect),
-    /// Promote the canaries of a job
     Promote(promote::Promote),
-    /// Go back to an earlier version
     Revert(revert::Revert),
-    /// Change the count of a group
     Scale(scale::Scale),
 }
 

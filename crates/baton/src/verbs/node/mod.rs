@@ -8,13 +8,11 @@ pub mod status;
 use anyhow::Result;
 use clap::Subcommand;
 
+// What each does is said at its type: the help shows that.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show nodes, or one node with its allocations
     Status(status::Status),
-    /// Empty a node for maintenance, or end that
     Drain(drain::Drain),
-    /// Let a node get new allocations, or not
     Eligibility(eligibility::EligibilityVerb),
 }
 

@@ -45,6 +45,7 @@ impl Target {
                 for id in several {
                     names.push(api.get::<Node>(&format!("/v1/node/{id}")).await?.name);
                 }
+                names.sort_unstable();
                 bail!("this agent runs several nodes: {}; say which one with --node NAME", names.join(", "))
             }
         }
