@@ -106,7 +106,7 @@ impl Writer<'_> {
                 }
             }
             _ => {
-                while let Some(flag) = self.rest.next() {
+                for flag in self.rest.by_ref() {
                     self.out.push(flag);
                     match flag {
                         ':' | ')' => break,

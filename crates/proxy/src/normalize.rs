@@ -20,19 +20,7 @@ pub struct PathRules {
 impl PathRules {
     /// Rules from an entry point's options.
     pub fn new(sanitize: bool, encode_semicolons: bool, encoded: Option<&EncodedCharacters>) -> Self {
-        let mut denied = Vec::new();
-        if let Some(allow) = encoded {
-            let list = [
-                (allow.allow_encoded_slash, b"2F"),
-                (allow.allow_encoded_back_slash, b"5C"),
-                (allow.allow_encoded_null_character, b"00"),
-                (allow.allow_encoded_semicolon, b"3B"),
-                (allow.allow_encoded_percent, b"25"),
-                (allow.allow_encoded_question_mark, b"3F"),
-                (allow.allow_encoded_hash, b"23"),
-            ];
-            denied.extend(list.iter().filter(|(allowed, _)| !allowed).map(|(_, pair)| **pair));
-        }
+        let denied = encoded.map(EncodedCharacters::denied).unwrap_or_default();
         Self { sanitize, denied, encode_semicolons }
     }
 
@@ -170,6 +158,11 @@ pub fn routing_host(host: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(name)
     }
+}
+
+/// Host and port of an authority that may name a user (RFC 3986 §3.2.1).
+pub fn without_user(authority: &str) -> &str {
+    authority.rsplit_once('@').map_or(authority, |(_, host)| host)
 }
 
 /// The host without its port; brackets of IPv6 addresses are removed.

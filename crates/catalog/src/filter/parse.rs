@@ -1,5 +1,6 @@
 //! Text to expression, by recursive descent.
 
+use baton_model::regexp;
 use regex::RegexBuilder;
 
 use super::{Expression, FilterError, MAX_DEPTH, MAX_LENGTH, MAX_REGEX, Schema, Test};
@@ -139,7 +140,10 @@ impl Parser<'_> {
             "==" => Test::Equal(value),
             "is empty" => Test::Empty,
             "matches" => {
-                let regex = RegexBuilder::new(&value).size_limit(MAX_REGEX).build();
+                let translated = regexp::from_go(&value);
+                let regex = translated.and_then(|text| {
+                    RegexBuilder::new(&text).size_limit(MAX_REGEX).build().map_err(|error| error.to_string())
+                });
                 Test::Matches(
                     regex.map_err(|error| FilterError(format!("Failed to compile regex {value:?}: {error}")))?,
                 )

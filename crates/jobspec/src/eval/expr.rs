@@ -246,17 +246,17 @@ impl Evaluator<'_> {
     }
 
     pub(super) fn items(&self, collection: &Expr, scope: &Scope<'_>) -> Result<Vec<(Value, Value)>, Flaw> {
-        self.eval(collection, scope)?.into_pairs().or_else(|value| match value {
-            Value::Null => Err(Flaw::new(
+        self.eval(collection, scope)?.into_pairs().map_err(|value| match value {
+            Value::Null => Flaw::new(
                 collection.span,
                 "Iteration over null value",
                 "A null value cannot be used as the collection in a 'for' expression.",
-            )),
-            other => Err(Flaw::new(
+            ),
+            other => Flaw::new(
                 collection.span,
                 "Iteration over non-iterable value",
                 format!("A value of type {} cannot be used as the collection in a 'for' expression.", other.kind()),
-            )),
+            ),
         })
     }
 

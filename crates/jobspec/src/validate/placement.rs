@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use baton_model::JobType;
 use baton_model::job::{Affinity, Constraint, Spread};
-use semver::Version;
 
 use crate::pattern;
 use crate::problem::Place;
@@ -113,7 +112,7 @@ fn right_side(operand: &str, value: &str, what: &str, place: &mut Place<'_>) {
             }
         }
         _ => {
-            if !versions(value).all(strict) {
+            if value.contains("~>") || !versions(value).all(strict) {
                 place.add("RTarget", format!("Semver {what} is invalid: Malformed constraint: {value}"));
             }
         }
@@ -132,18 +131,24 @@ fn versions(value: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Any number of numeric parts, an optional `v`, then pre-release and build.
-fn loose(version: &str) -> bool {
+/// An optional `v`, any number of numeric parts, and the rest.
+fn numbers(version: &str) -> (&str, &str) {
     let version = version.strip_prefix('v').unwrap_or(version);
-    let (numbers, rest) =
-        version.split_at(version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(version.len()));
+    version.split_at(version.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(version.len()))
+}
+
+/// Numbers, then pre-release and build.
+fn loose(version: &str) -> bool {
+    let (numbers, rest) = numbers(version);
     let numbers_fit =
         !numbers.is_empty() && numbers.split('.').all(|number| !number.is_empty() && number.parse::<u64>().is_ok());
     numbers_fit && rest.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.' | '~'))
 }
 
+/// The same with a pre-release only behind `-`; parts may be left out.
 fn strict(version: &str) -> bool {
-    Version::parse(version).is_ok()
+    let (_, rest) = numbers(version);
+    loose(version) && (rest.is_empty() || rest.starts_with(['-', '+']))
 }
 
 fn affinity(affinity: &Affinity, index: usize, place: &mut Place<'_>) {

@@ -117,7 +117,7 @@ fn elements_of_sets_are_their_own_keys() {
         (&format!("{set}[*]"), "[\"a\",\"b\"]"),
         (&format!("{set} == [\"a\", \"b\"]"), "false"),
         (&format!("convert({set}, list(string)) == [\"a\", \"b\"]"), "true"),
-        (&format!("max(setunion([1], [3])...)"), "3"),
+        ("max(setunion([1], [3])...)", "3"),
         (&format!("flatten([{set}, \"c\"])"), "[\"a\",\"b\",\"c\"]"),
         (&format!("jsondecode(yamlencode({set}) == yamlencode([\"a\", \"b\"]) ? 1 : 2)"), "1"),
         (&format!("formatlist(\"x%s\", {set})"), "[\"xa\",\"xb\"]"),

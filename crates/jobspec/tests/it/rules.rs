@@ -183,7 +183,7 @@ fn of_constraints_affinities_and_spreads() {
         ("constraint {\n attribute = \"$${meta.x\"\n value = \"x\"\n }", "is missing a closing brace"),
         ("constraint {\n attribute = \"${meta.x}\"\n regexp = \"(\"\n }", "Regular expression failed to compile"),
         ("constraint {\n attribute = \"${meta.x}\"\n version = \"new\"\n }", "Version constraint is invalid"),
-        ("constraint {\n attribute = \"${meta.x}\"\n semver = \">= 1.2\"\n }", "Semver constraint is invalid"),
+        ("constraint {\n attribute = \"${meta.x}\"\n semver = \"~> 1.2\"\n }", "Semver constraint is invalid"),
         (
             "constraint {\n attribute = \"${meta.x}\"\n operator = \"set_contains\"\n }",
             "Set contains constraint requires an RTarget",
@@ -475,5 +475,50 @@ fn schedules_give_the_next_time() {
         "* * * * 5#6",
     ] {
         assert!(bad.parse::<Cron>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn semver_constraints_may_be_short() {
+    let constraint = |operator: &str, value: &str| {
+        format!(
+            "constraint {{\n attribute = \"${{attr.nomad.version}}\"\n operator = \"{operator}\"\n value = \"{value}\"\n }}"
+        )
+    };
+    for value in [">= 1.2", "1", ">= 1.2, < 2.0", "v1.2.3-beta.1+x", "!= 1.2.3.4"] {
+        let parsed = read(&job_with_group(&constraint("semver", value))).unwrap();
+        assert!(parsed.problems().is_empty(), "{value}: {}", messages(&parsed.problems()));
+    }
+    for value in [">= 1.x", "~> 1.0", ">= 1.0beta1", "latest", ""] {
+        let parsed = read(&job_with_group(&constraint("semver", value))).unwrap();
+        assert!(!parsed.problems().is_empty(), "{value}");
+    }
+    assert!(read(&job_with_group(&constraint("version", "~> 1.0beta1"))).unwrap().problems().is_empty());
+}
+
+#[test]
+fn what_is_left_out_is_refused_by_name() {
+    let told = |text: &str| messages(&read(text).unwrap().unsupported());
+    assert!(told("job \"j\" {\n namespace = \"prod\"\n}\n").contains("2:14: namespace \"prod\" is not supported"));
+    assert_eq!(told("job \"j\" {\n namespace = \"default\"\n}\n"), "");
+    let volume = job_with_group("volume \"v\" {\n type = \"host\"\n source = \"s\"\n }");
+    assert!(told(&volume).contains("host volumes are not supported"), "{}", told(&volume));
+    let exec = "job \"j\" {\n group \"g\" {\n task \"t\" {\n driver = \"exec\"\n }\n }\n}\n";
+    assert!(told(exec).contains("4:11: driver \"exec\" is not supported: use raw_exec"), "{}", told(exec));
+    for (source, getter) in [
+        ("git::https://a.test/b", "git"),
+        ("github.com/a/b", "git"),
+        ("git@a.test:b/c", "git"),
+        ("s3::https://a.test/b", "s3"),
+        ("ssh://a.test/b", "ssh"),
+    ] {
+        let told = told(&job_with_task(&format!("artifact {{\n source = \"{source}\"\n }}")));
+        assert!(told.contains(&format!("artifacts by {getter} are not supported")), "{source}: {told}");
+    }
+    for source in
+        ["https://a.test/b?x=::", "http://[::1]/x", "file:///x", "/x", "${meta.mirror}://x", "${meta.mirror}/x"]
+    {
+        let text = job_with_task(&format!("artifact {{\n source = \"{source}\"\n }}"));
+        assert_eq!(told(&text), "", "{source}");
     }
 }

@@ -70,13 +70,14 @@ impl Server {
     pub fn new(config: &config::Server, transport: Arc<Transport>) -> Result<Self, String> {
         let url = &config.url;
         let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("server URL {url:?} has no scheme"))?;
-        let (scheme, default_port) = match scheme {
+        let (scheme, default_port) = match scheme.to_ascii_lowercase().as_str() {
             "http" => (Scheme::Http, 80),
             "https" => (Scheme::Https, 443),
             "h2c" => (Scheme::H2c, 80),
             other => return Err(format!("server URL {url:?} has the scheme {other:?}; http, https and h2c are known")),
         };
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        let authority = crate::normalize::without_user(authority);
         let host = crate::normalize::without_port(authority);
         if host.is_empty() || !crate::h1::valid_host(authority) {
             return Err(format!("server URL {url:?} has no host"));

@@ -1,7 +1,7 @@
 //! Where a probe goes: a server's URL, changed by the check's options and by redirects (RFC 3986 §5.2).
 
 use crate::balance::Scheme;
-use crate::normalize::{port_of, without_port};
+use crate::normalize::{port_of, without_port, without_user};
 
 /// An absolute URL of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,7 +19,8 @@ impl Url {
         let (scheme, rest) = text.split_once("://")?;
         let scheme = scheme_of(scheme)?;
         let (authority, target) = rest.find(['/', '?', '#']).map_or((rest, ""), |at| rest.split_at(at));
-        let usable = !without_port(authority).is_empty() && !authority.contains('@');
+        let authority = without_user(authority);
+        let usable = !without_port(authority).is_empty();
         usable.then(|| Self { scheme, authority: authority.to_owned(), target: as_target("/", target) })
     }
 
@@ -151,7 +152,7 @@ mod tests {
             ("ftp://b.test/", "none"),
             ("mailto:x", "none"),
             ("http:///x", "none"),
-            ("http://user@b.test/", "none"),
+            ("HTTP://user:secret@b.test:8/", "http://b.test:8/"),
         ] {
             assert_eq!(shown(base.join(reference)), joined, "{reference}");
         }

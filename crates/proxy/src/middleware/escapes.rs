@@ -3,7 +3,7 @@
 use super::{Flow, HeadFilter, Response};
 use crate::exchange::Info;
 use crate::message::{Fields, RequestHead};
-use baton_routing::config::AllowedEscapes;
+use baton_routing::config::{AllowedEscapes, EncodedCharacters};
 
 /// The middleware.
 pub(super) struct Escapes {
@@ -14,16 +14,8 @@ pub(super) struct Escapes {
 impl Escapes {
     /// From its options.
     pub(super) fn new(options: &AllowedEscapes) -> Self {
-        let all = [
-            (options.allow_encoded_slash, b"%2F"),
-            (options.allow_encoded_back_slash, b"%5C"),
-            (options.allow_encoded_null_character, b"%00"),
-            (options.allow_encoded_semicolon, b"%3B"),
-            (options.allow_encoded_percent, b"%25"),
-            (options.allow_encoded_question_mark, b"%3F"),
-            (options.allow_encoded_hash, b"%23"),
-        ];
-        Self { denied: all.into_iter().filter(|(allowed, _)| !allowed).map(|(_, escape)| *escape).collect() }
+        let denied = EncodedCharacters::from(options).denied();
+        Self { denied: denied.into_iter().map(|[high, low]| [b'%', high, low]).collect() }
     }
 }
 

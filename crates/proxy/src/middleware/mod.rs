@@ -183,6 +183,13 @@ impl<'a> Next<'a> {
 
     /// Runs the rest of the chain.
     pub fn run(self, mut request: Request) -> LocalFuture<'a, Response> {
+        match self.layers.split_first() {
+            None => return self.service.call(self.core, request),
+            Some((Layer::Full(middleware), after)) => {
+                return middleware.handle(request, Next { layers: after, ..self });
+            }
+            Some((Layer::Head(_), _)) => {}
+        }
         Box::pin(async move {
             // Head filters in a row need no future of their own.
             let mut filters: smallvec::SmallVec<[&Arc<dyn HeadFilter>; 8]> = smallvec::SmallVec::new();

@@ -5,6 +5,7 @@ use crate::exchange::Info;
 use crate::message::RequestHead;
 use crate::normalize::{remove_dots, routing_path, sendable};
 use baton_routing::config;
+use baton_routing::rule::Pattern;
 use http::HeaderName;
 use regex::Regex;
 use std::borrow::Cow;
@@ -139,9 +140,9 @@ fn with_slash(path: &str) -> String {
     if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
 
-/// Compiles an expression, which is Go's syntax as far as both agree.
+/// Compiles an expression of Go's language.
 pub(super) fn expression(text: &str) -> Result<Regex, String> {
-    Regex::new(text).map_err(|error| format!("regular expression {text:?}: {error}"))
+    Pattern::new(text).map(|pattern| pattern.regex().clone())
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Named, Observability, Omit, RouterTls, Timespan, record::record};
+use super::{EncodedCharacters, Named, Observability, Omit, RouterTls, Timespan, record::record};
 
 /// Priority of an entry point's redirection: above every router but the ACME challenge's.
 pub const REDIRECTION_PRIORITY: i64 = i64::MAX - 1;
@@ -200,19 +200,6 @@ record! {
         pub scheme: String = "https".to_owned(),
         pub permanent: bool = true,
         pub priority: i64 = REDIRECTION_PRIORITY,
-    }
-}
-
-record! {
-    /// Which percent-encoded reserved characters a request path may hold; others get 400.
-    pub struct EncodedCharacters {
-        pub allow_encoded_slash: bool = true,
-        pub allow_encoded_back_slash: bool = true,
-        pub allow_encoded_null_character: bool = true,
-        pub allow_encoded_semicolon: bool = true,
-        pub allow_encoded_percent: bool = true,
-        pub allow_encoded_question_mark: bool = true,
-        pub allow_encoded_hash: bool = true,
     }
 }
 

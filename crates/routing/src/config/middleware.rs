@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{BasicAuth, DigestAuth, ForwardAuth, Headers, Named, PassTlsClientCert, Timespan, record::record};
+use super::{
+    AllowedEscapes, BasicAuth, DigestAuth, ForwardAuth, Headers, Named, PassTlsClientCert, Timespan, record::record,
+};
 
 macro_rules! middlewares {
     ($($(#[$meta:meta])* $variant:ident($options:ty) = $key:literal,)*) => {
@@ -250,18 +252,5 @@ record! {
 record! {
     pub struct GrpcWeb {
         pub allow_origins: Vec<String>,
-    }
-}
-
-record! {
-    /// Escapes that a path may hold; what is not allowed here is refused, unlike at entry points.
-    pub struct AllowedEscapes {
-        pub allow_encoded_slash: bool,
-        pub allow_encoded_back_slash: bool,
-        pub allow_encoded_null_character: bool,
-        pub allow_encoded_semicolon: bool,
-        pub allow_encoded_percent: bool,
-        pub allow_encoded_question_mark: bool,
-        pub allow_encoded_hash: bool,
     }
 }

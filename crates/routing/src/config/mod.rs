@@ -6,6 +6,7 @@
 
 mod auth;
 mod entry_point;
+mod escapes;
 mod headers;
 mod middleware;
 mod record;
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use auth::*;
 pub use entry_point::*;
+pub use escapes::*;
 pub use headers::*;
 pub use middleware::*;
 pub use record::Omit;

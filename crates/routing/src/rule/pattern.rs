@@ -1,43 +1,51 @@
 //! A regular expression that knows its text, so that configurations can be compared.
 
 use std::fmt;
+use std::sync::Arc;
 
+use baton_model::regexp;
 use regex::Regex;
 use serde::{Serialize, Serializer};
 
 /// Largest compiled size of one expression, in bytes: configurations come from tags that others write.
 const COMPILED_BYTES_MAX: usize = 1 << 20;
 
-/// A compiled regular expression (RE2-like syntax, as Go's); equal when the texts are.
+/// A compiled regular expression in Go's language; equal when the texts are.
 #[derive(Clone)]
-pub struct Pattern(Regex);
+pub struct Pattern {
+    text: Arc<str>,
+    regex: Regex,
+}
 
 impl Pattern {
     /// Compiles; the error is one line.
     pub fn new(text: &str) -> Result<Self, String> {
-        regex::RegexBuilder::new(text).size_limit(COMPILED_BYTES_MAX).build().map(Self).map_err(|error| match error {
+        let wrong = |reason: &str| format!("{text:?} is not a regular expression: {reason}");
+        let translated = regexp::from_go(text).map_err(|reason| wrong(&reason))?;
+        let built = regex::RegexBuilder::new(&translated).size_limit(COMPILED_BYTES_MAX).build();
+        built.map(|regex| Self { text: text.into(), regex }).map_err(|error| match error {
             regex::Error::CompiledTooBig(limit) => {
                 format!("the regular expression {text:?} needs more than {limit} bytes")
             }
             other => {
                 let message = other.to_string();
                 let reason = message.lines().last().unwrap_or_default();
-                format!("{text:?} is not a regular expression: {}", reason.trim_start_matches("error: "))
+                wrong(reason.trim_start_matches("error: "))
             }
         })
     }
 
     /// Searches anywhere in the text.
     pub fn is_match(&self, text: &str) -> bool {
-        self.0.is_match(text)
+        self.regex.is_match(text)
     }
 
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.text
     }
 
     pub fn regex(&self) -> &Regex {
-        &self.0
+        &self.regex
     }
 }
 
@@ -67,7 +75,7 @@ impl Pattern {
         fn is_end(hir: &Hir) -> bool {
             matches!(hir.kind(), HirKind::Look(Look::End))
         }
-        let hir = regex_syntax::parse(self.as_str()).ok()?;
+        let hir = regex_syntax::parse(self.regex.as_str()).ok()?;
         let HirKind::Concat(parts) = hir.kind() else { return None };
         let [.., last, end] = parts.as_slice() else { return None };
         match last.kind() {

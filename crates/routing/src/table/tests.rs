@@ -130,6 +130,28 @@ fn a_mistake_disables_its_own_object_only() {
 }
 
 #[test]
+fn server_urls_are_read_as_urls_are() {
+    for (url, fine) in [
+        ("http://a.test:80", true),
+        ("HTTP://a.test", true),
+        ("h2c://a.test:8080/path", true),
+        ("https://user:secret@a.test:8443/", true),
+        ("http://user@[::1]:80", true),
+        ("http://user:secret@", false),
+        ("http://user@a.test:x", false),
+        ("ftp://a.test", false),
+        ("a.test:80", false),
+    ] {
+        let mut config = base();
+        let servers = vec![Server { url: url.into(), ..Default::default() }];
+        let service = Service::LoadBalancer(LoadBalancer { servers, ..Default::default() });
+        config.http.services.insert("s@file".into(), service);
+        let told = &built(&config).report.services["s@file"];
+        assert_eq!(told.status == Status::Enabled, fine, "{url}: {:?}", told.errors);
+    }
+}
+
+#[test]
 fn closed_objects_close_their_routes() {
     let mut config = base();
     let list = IpAllowList { source_range: vec!["10.0.0.0/8".into()], ..Default::default() };
@@ -195,6 +217,15 @@ fn conflicting_tls_options_fall_back_or_disable() {
     assert!(hosts.get("d.test").is_none() && hosts.get("x.y.d.test").is_none());
     assert_eq!(table.report.routers["r-mtls@file"].status, Status::Warning);
     assert_eq!(table.routes.len(), 3);
+
+    let told = |table: &RouteTable| table.report.routers["r-max12@file"].errors.join(" ");
+    assert!(!told(&table).contains("client certificates"), "{}", told(&table));
+
+    // One router's options can take another's client certificates away: both are told.
+    config.tls.options["mtls@file"].client_auth.ca_files = vec!["ca.pem".into()];
+    let table = built(&config);
+    assert!(told(&table).contains("so client certificates are NOT verified there"), "{}", told(&table));
+    assert_eq!(table.report.routers["r-max12@file"].errors, table.report.routers["r-mtls@file"].errors);
 
     config.strict_tls_options = true;
     let table = built(&config);

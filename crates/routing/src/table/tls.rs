@@ -11,7 +11,7 @@ use std::{
 
 use super::resolve::{Faults, provider_of, qualify};
 use crate::{
-    config::{Config, DEFAULT_TLS_OPTIONS, Named, Router, TlsOptions},
+    config::{ClientAuthMode, Config, DEFAULT_TLS_OPTIONS, Named, Router, TlsOptions},
     problem::{Kind, Severity},
 };
 
@@ -69,6 +69,8 @@ struct Claim {
     options: Arc<NamedTlsOptions>,
     routers: Vec<String>,
     conflict: bool,
+    /// Whether any of them has client certificates verified.
+    verified: bool,
 }
 
 /// Binds host names to options per entry point, by the names in the rules of TLS routers.
@@ -108,8 +110,10 @@ pub(super) fn bind_hosts(
                     options: own.clone(),
                     routers: Vec::new(),
                     conflict: false,
+                    verified: false,
                 });
                 claim.conflict |= claim.options.name != own.name;
+                claim.verified |= verifies(&own.config);
                 claim.routers.push(name.clone());
             }
         }
@@ -118,8 +122,11 @@ pub(super) fn bind_hosts(
     let mut bound: HashMap<String, TlsHosts> = HashMap::new();
     for ((entry_point, host), claim) in claims {
         if claim.conflict {
-            let consequence =
-                if config.strict_tls_options { "they are disabled" } else { "the default options are used instead" };
+            let consequence = match (config.strict_tls_options, claim.verified && !verifies(&default.config)) {
+                (true, _) => "they are disabled",
+                (false, false) => "the default options are used instead",
+                (false, true) => "the default options are used instead, so client certificates are NOT verified there",
+            };
             let message = format!(
                 "different TLS options on the host {host:?} by the routers {}: {consequence}",
                 claim.routers.join(", ")
@@ -136,4 +143,9 @@ pub(super) fn bind_hosts(
         };
     }
     bound
+}
+
+/// Whether clients without a certificate of a known authority are turned away.
+fn verifies(options: &TlsOptions) -> bool {
+    options.client_auth.mode() == Some(ClientAuthMode::RequireAndVerifyClientCert)
 }

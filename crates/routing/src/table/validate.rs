@@ -263,10 +263,12 @@ fn server(server: &Server) -> Result<(), String> {
     let Some((scheme, rest)) = server.url.split_once("://") else {
         return error("write scheme://host:port");
     };
-    if !matches!(scheme, "http" | "https" | "h2c") {
+    if !matches!(scheme.to_ascii_lowercase().as_str(), "http" | "https" | "h2c") {
         return error("the scheme is not http, https or h2c");
     }
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // Whom the URL names as user is nobody's business: requests carry their own credentials.
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     let port = match authority.rsplit_once(':') {
         Some(("", _)) => return error("it names no host"),
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => Some(port),

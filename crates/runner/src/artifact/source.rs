@@ -33,7 +33,7 @@ impl Source {
     pub(super) fn parse(artifact: &Artifact) -> Result<Self, ArtifactError> {
         let text = artifact.getter_source.trim();
         let unsupported = |reason: String| ArtifactError::Unsupported { source_text: text.to_owned(), reason };
-        if let Some((getter, _)) = text.split_once("::") {
+        if let Some((getter, _)) = text.split_once("::").filter(|(getter, _)| !getter.contains('/')) {
             return Err(unsupported(format!("the getter {getter} is not supported; use http, https or a file")));
         }
         let (address, mut options) = split_query(text);

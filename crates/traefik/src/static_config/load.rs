@@ -111,6 +111,10 @@ pub fn load(sources: Sources<'_>) -> Loaded {
     }
     let readable = root.is_some() || origin == Origin::Defaults;
     if readable {
+        if config.entry_points.is_empty() && !findings.iter().any(Finding::is_fatal) {
+            let message = "no entry points are set: one named \"http\" listens on port 80 of every address";
+            findings.push(Finding::new(Severity::Warning, name, &Mark::default(), "entryPoints", message));
+        }
         complete(&mut config);
         let empty = Node::map(Mark::default());
         check::relations(&config, root.as_ref().unwrap_or(&empty), name, &mut findings);

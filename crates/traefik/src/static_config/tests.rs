@@ -130,6 +130,16 @@ fn the_first_source_wins_entirely() {
     assert_eq!(both.config.log.unwrap().level, "INFO");
     let nothing = load(Sources { file: None, args: &args[..1], env: &[] });
     assert_eq!((nothing.origin, nothing.config.entry_points["http"].address.as_str()), (Origin::Defaults, ":80"));
+    let told = |text: &str| {
+        let findings = load(Sources { file: Some(("x.yml", text.as_bytes())), ..Sources::default() }).findings;
+        findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(
+        told("log: {level: INFO}"),
+        "x.yml: warning: no entry points are set: one named \"http\" listens on port 80 of every address (entryPoints)"
+    );
+    assert_eq!(told("entryPoints: {web: {address: ':80'}}"), "");
+    assert!(told("# nothing").contains("no configuration found in the file"), "{}", told("# nothing"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use baton_traefik::dynamic::{Context, FileConfig, parse_file};
 use baton_traefik::static_config::{self, Sources, StaticConfig};
 
 use super::row::{ERROR, Row, WARNING};
-use super::source::Source;
+use super::source::{Kind, Source};
 use crate::proxy::IMPLEMENTED;
 
 /// A static file, and the dynamic files that it names; also says which those are.
@@ -53,8 +53,9 @@ pub fn dynamic(source: &Source) -> Vec<Row> {
             .into_iter()
             .map(|row| Row { file: source.name.clone(), ..row }),
     );
-    if source.bytes.iter().all(u8::is_ascii_whitespace) {
-        rows.push(Row { severity: WARNING, ..Row::error(source.name.clone(), "the file is empty") });
+    if matches!(source.kind, Kind::Empty) {
+        let message = "the file says nothing: taken as a dynamic file, refused as a static one";
+        rows.push(Row { severity: WARNING, ..Row::error(source.name.clone(), message) });
     }
     rows
 }
@@ -240,6 +241,6 @@ mod tests {
     fn what_is_not_served_is_told() {
         let text = "tcp:\n  routers: {t: {rule: 'HostSNI(`*`)', service: s}}\n  services: {s: {loadBalancer: {servers: [{address: 'a:1'}]}}}\n";
         assert_eq!(rows(text), ["d.yml:2:13: error: TCP routers are known but not implemented (t)"]);
-        assert_eq!(rows(" \n"), ["d.yml: warning: the file is empty"]);
+        assert_eq!(rows(" \n"), ["d.yml: warning: the file says nothing: taken as a dynamic file, refused as a static one"]);
     }
 }

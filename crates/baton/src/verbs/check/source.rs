@@ -88,6 +88,8 @@ fn kind(format: &str, name: &str, bytes: &[u8], text: &str) -> Kind {
         "yml" | "yaml" | "toml" => match role(bytes, name) {
             Role::Static => Kind::Static,
             Role::Dynamic => Kind::Dynamic,
+            // The name that Traefik looks for itself: what it refuses there is refused here.
+            Role::Empty if Path::new(name).file_stem().is_some_and(|stem| stem == "traefik") => Kind::Static,
             Role::Empty => Kind::Empty,
             Role::Unknown => Kind::Unknown(
                 "none of the sections of a static or dynamic proxy configuration stands here (entryPoints, providers, http, tls, …)",
@@ -183,6 +185,8 @@ mod tests {
             ("a.hcl", "server {\n}\n", Kind::Agent),
             ("a.nomad", "anything", Kind::Job),
             ("traefik", "api: {}\n", Kind::Static),
+            ("traefik.yml", "# c\n", Kind::Static),
+            ("d.yml", "# c\n", Kind::Empty),
         ] {
             assert_eq!(kind(name, text), wanted, "{name}: {text}");
         }

@@ -4,40 +4,39 @@ use baton_routing::config::{ClientTls, Named, Timespan};
 
 use super::options;
 
-options! {
-    Docker {
-        exposed_by_default: bool,
-        constraints: String,
-        allow_empty_services: bool,
-        network: String,
-        #[serde(rename = "useBindPortIP")]
-        use_bind_port_ip: bool,
-        watch: bool,
-        default_rule: String,
-        username: String,
-        password: String,
-        endpoint: String,
-        tls: Option<ClientTls>,
-        http_client_timeout: Timespan,
-    }
+/// Docker's options, and those that a kind of it has besides.
+macro_rules! containers {
+    ($($name:ident { $($body:tt)* })*) => {
+        options! {
+            $($name {
+                exposed_by_default: bool,
+                constraints: String,
+                allow_empty_services: bool,
+                network: String,
+                #[serde(rename = "useBindPortIP")]
+                use_bind_port_ip: bool,
+                watch: bool,
+                default_rule: String,
+                username: String,
+                password: String,
+                endpoint: String,
+                tls: Option<ClientTls>,
+                http_client_timeout: Timespan,
+                $($body)*
+            })*
+        }
+    };
+}
+
+containers! {
+    Docker {}
 
     Swarm {
-        exposed_by_default: bool,
-        constraints: String,
-        allow_empty_services: bool,
-        network: String,
-        #[serde(rename = "useBindPortIP")]
-        use_bind_port_ip: bool,
-        watch: bool,
-        default_rule: String,
-        username: String,
-        password: String,
-        endpoint: String,
-        tls: Option<ClientTls>,
-        http_client_timeout: Timespan,
         refresh_seconds: Timespan,
     }
+}
 
+options! {
     KubernetesIngress {
         endpoint: String,
         token: String,
