@@ -3,10 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
 use crate::dependency::Dependency;
 use crate::limits::{MAX_NESTING, MAX_VALUE, MAX_WORK};
 use crate::source::{Answer, Data, Source};
 use crate::value::Value;
+
+/// When a template is rendered, and the chance that it is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    pub now: Timestamp,
+    /// From a source that nobody can foresee; what is drawn during the rendering follows from it.
+    pub random: [u8; 16],
+}
 
 /// The state that functions share during one rendering.
 pub(crate) struct Context<'s> {
@@ -18,6 +29,9 @@ pub(crate) struct Context<'s> {
     pub(crate) dependencies: BTreeSet<Dependency>,
     pub(crate) missing: Vec<Dependency>,
     pub(crate) scratch: BTreeMap<Arc<str>, Value>,
+    pub(crate) moment: Option<Moment>,
+    /// How often something was drawn by lot.
+    drawn: u64,
     spent: usize,
 }
 
@@ -31,6 +45,8 @@ impl<'s> Context<'s> {
             dependencies: BTreeSet::new(),
             missing: Vec::new(),
             scratch: BTreeMap::new(),
+            moment: None,
+            drawn: 0,
             spent: 0,
         }
     }
@@ -38,6 +54,21 @@ impl<'s> Context<'s> {
     /// The source, or why there is none.
     pub(crate) fn source(&self) -> Result<&'s dyn Source, String> {
         self.source.ok_or_else(|| "not available in this template".to_owned())
+    }
+
+    /// The time of the rendering, or why there is none.
+    pub(crate) fn moment(&self) -> Result<&Moment, String> {
+        self.moment.as_ref().ok_or_else(|| "not available in this template".to_owned())
+    }
+
+    /// Bytes drawn by lot.
+    pub(crate) fn random(&mut self) -> Result<[u8; 16], String> {
+        let seed = self.moment()?.random;
+        self.drawn += 1;
+        let digest = Sha256::new().chain_update(seed).chain_update(self.drawn.to_be_bytes()).finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Ok(bytes)
     }
 
     /// Notes the dependency; `None` while it has not been fetched.

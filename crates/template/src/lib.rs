@@ -12,6 +12,7 @@
 //! | Go's own: comparison, `len`, `index`, printing | `functions::compare`, `functions::format` |
 //! | keys, services, nodes, variables, files (each a [`Dependency`]) | `functions::catalog` |
 //! | `env`, `timestamp`, `sockaddr` | `functions::environment`, `functions::network` |
+//! | `now`, `date`, `uuidv4`, `htpasswd` of the proxy's files | `functions::moment` |
 //! | text and regular expressions | `functions::strings`, `functions::regexes` |
 //! | JSON, YAML, TOML, base64, numbers, digests | `functions::convert`, `functions::hash` |
 //! | membership, `loop`, grouping, merging, `scratch`, arithmetic | `functions::{list, grouping, scratch, math}` |
@@ -51,6 +52,7 @@ pub use source::{
 pub use value::{List, Map, Record, Value};
 
 use context::Context;
+pub use context::Moment;
 use exec::{Failure, Interpreter};
 
 /// The marks around an action.
@@ -160,7 +162,18 @@ pub fn render_value(
     data: serde_json::Value,
     env: &BTreeMap<String, String>,
 ) -> Result<String, TemplateError> {
+    render_value_at(template, data, env, None)
+}
+
+/// The same at a moment, for functions that tell the time or draw by lot; without one they fail.
+pub fn render_value_at(
+    template: &Template,
+    data: serde_json::Value,
+    env: &BTreeMap<String, String>,
+    moment: Option<Moment>,
+) -> Result<String, TemplateError> {
     let mut context = Context::new(None, env);
+    context.moment = moment;
     Interpreter::new(template, template.set, &mut context)
         .run(&Value::from_data(data))
         .map_err(|failure| template.error(failure))

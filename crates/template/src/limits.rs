@@ -20,5 +20,7 @@ pub const NODE_COST: usize = 16;
 pub const MAX_REGEX: usize = 1 << 20;
 /// Work charged for compiling a regular expression that was not used before.
 pub const REGEX_COST: usize = 256 << 10;
+/// Work charged for hashing a password.
+pub const PASSWORD_COST: usize = 16 << 20;
 /// Work charged for each byte that a regular expression is tried on.
 pub const MATCH_COST: usize = 16;

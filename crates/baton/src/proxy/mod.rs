@@ -18,6 +18,7 @@ mod startup;
 use baton_routing::Implemented;
 
 pub use runtime::run;
+pub use sources::moment;
 pub use startup::Start;
 
 /// What can be served: every kind of service, kinds of middlewares as far as the proxy builds them.

@@ -8,6 +8,7 @@ use baton_proxy::providers::catalog::Picture;
 use baton_proxy::providers::files::Found;
 use baton_routing::Config;
 use baton_routing::config::ConsulCatalog;
+use baton_template::Moment;
 use baton_traefik::Finding;
 use baton_traefik::assemble;
 use baton_traefik::dynamic::{Context, FileConfig, ProviderConfig, merge_files, parse_file};
@@ -40,7 +41,7 @@ struct GoodFile {
 
 impl Sources {
     pub fn new(fixed: StaticConfig, env: BTreeMap<String, String>) -> Self {
-        let context = Context { default_syntax: fixed.default_syntax(), env };
+        let context = Context { default_syntax: fixed.default_syntax(), env, moment: None };
         Self { fixed, context, files: BTreeMap::new(), catalog: ProviderConfig::default(), told: HashMap::new() }
     }
 
@@ -53,6 +54,7 @@ impl Sources {
 
     /// Takes the files as they are now. A file with mistakes keeps its last good version, a file that cannot be read too.
     pub fn take_files(&mut self, found: Found) {
+        self.context.moment = Some(moment());
         for error in &found.errors {
             tracing::error!("dynamic configuration: {error}");
         }
@@ -117,6 +119,11 @@ impl Sources {
     pub fn catalog_options(&self) -> Option<&ConsulCatalog> {
         self.fixed.providers.consul_catalog.as_ref()
     }
+}
+
+/// For templates that tell the time or draw by lot.
+pub fn moment() -> Moment {
+    Moment { now: jiff::Timestamp::now(), random: uuid::Uuid::new_v4().into_bytes() }
 }
 
 impl GoodFile {

@@ -10,6 +10,7 @@ mod grouping;
 mod hash;
 mod list;
 mod math;
+mod moment;
 mod network;
 mod path;
 mod regexes;
@@ -169,6 +170,7 @@ static SPRIG_TABLE: LazyLock<Table> = LazyLock::new(|| {
     BUILTIN.iter().for_each(|rows| add(&mut table, "", rows));
     add_sprig(&mut table, "");
     add(&mut table, "", environment::SPRIG);
+    add(&mut table, "", moment::SPRIG);
     add(&mut table, "", strings::PROXY);
     table
 });

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use baton_template::{Delimiters, FunctionSet, Template, functions, render_value};
+use baton_template::{Delimiters, FunctionSet, Moment, Template, functions, render_value_at};
 
 fn rendered(text: &str, data: serde_json::Value) -> String {
     let template = Template::parse_with("rule", text, &Delimiters::default(), FunctionSet::Sprig).unwrap();
     let env = BTreeMap::from([("DOMAIN".to_owned(), "example.com".to_owned())]);
-    render_value(&template, data, &env).unwrap()
+    let moment = Moment { now: "2026-01-02T03:04:05Z".parse().unwrap(), random: [7; 16] };
+    render_value_at(&template, data, &env, Some(moment)).unwrap()
 }
 
 #[test]
@@ -52,4 +53,29 @@ fn consul_template_is_not_there() {
     }
     assert!(functions::names(FunctionSet::Sprig).contains(&"normalize"));
     assert!(!functions::names(FunctionSet::ConsulTemplate).contains(&"normalize"));
+}
+
+#[test]
+fn time_and_chance() {
+    for (text, expected) in [
+        ("{{ now }}", "2026-01-02T03:04:05Z"),
+        ("{{ now | date \"02 Jan 2006\" }}", "02 Jan 2026"),
+        ("{{ date \"15:04\" 3600 }}", "01:00"),
+        ("{{ htmlDate now }} {{ now | unixEpoch }}", "2026-01-02 1767323045"),
+    ] {
+        assert_eq!(rendered(text, serde_json::Value::Null), expected, "{text}");
+    }
+    let two = rendered("{{ uuidv4 }} {{ uuidv4 }}", serde_json::Value::Null);
+    let (first, second) = two.split_once(' ').unwrap();
+    assert!(first != second && first.len() == 36 && first.as_bytes()[14] == b'4', "{two}");
+    let line = rendered("{{ htpasswd \"me\" \"secret\" }}", serde_json::Value::Null);
+    let hash = line.strip_prefix("me:").unwrap();
+    assert!(hash.starts_with("$2a$10$") && bcrypt::verify("secret", hash).unwrap(), "{line}");
+    let template =
+        Template::parse_with("f", "{{ htpasswd \"a:b\" \"x\" }}", &Delimiters::default(), FunctionSet::Sprig).unwrap();
+    let error = render_value_at(&template, serde_json::Value::Null, &BTreeMap::new(), None).unwrap_err();
+    assert!(error.message().contains("invalid username"), "{error}");
+    let template = Template::parse_with("f", "{{ now }}", &Delimiters::default(), FunctionSet::Sprig).unwrap();
+    let error = render_value_at(&template, serde_json::Value::Null, &BTreeMap::new(), None).unwrap_err();
+    assert!(error.message().contains("not available in this template"), "{error}");
 }

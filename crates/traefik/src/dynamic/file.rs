@@ -1,7 +1,7 @@
 //! One dynamic file: a Go template that renders to YAML, TOML or JSON.
 
 use baton_routing::ObjectRef;
-use baton_template::{Delimiters, FunctionSet, Template, TemplateError, render_value};
+use baton_template::{Delimiters, FunctionSet, Template, TemplateError, render_value_at};
 
 use super::{Context, Lowered, NoRule, ProviderConfig, lower};
 use crate::{
@@ -58,5 +58,5 @@ fn render(name: &str, text: &str, context: &Context) -> Result<String, TemplateE
         return Ok(text.to_owned());
     }
     let template = Template::parse_with(name, text, &Delimiters::default(), FunctionSet::Sprig)?;
-    render_value(&template, serde_json::Value::Bool(false), &context.env)
+    render_value_at(&template, serde_json::Value::Bool(false), &context.env, context.moment)
 }

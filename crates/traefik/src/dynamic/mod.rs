@@ -11,6 +11,8 @@ use baton_routing::{
     config::{Http, Tcp, Tls, Udp},
 };
 
+use baton_template::Moment;
+
 use crate::finding::{Finding, Mark};
 pub use file::{FileConfig, parse_file};
 pub(crate) use lower::{NoRule, lower};
@@ -25,6 +27,8 @@ pub struct Context {
     pub default_syntax: Syntax,
     /// For templates' `env`.
     pub env: BTreeMap<String, String>,
+    /// For templates' `now`, `uuidv4` and `htpasswd`.
+    pub moment: Option<Moment>,
 }
 
 /// What one provider says. Names are not yet qualified, neither are problems'.

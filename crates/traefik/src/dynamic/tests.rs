@@ -154,10 +154,13 @@ fn broken_text_is_one_clear_finding() {
 #[test]
 fn templates_are_rendered() {
     let env = BTreeMap::from([("HOST".to_owned(), "env.test".to_owned())]);
-    let context = Context { env, ..Context::default() };
-    let text = "http:\n  routers:\n{{ range $i, $e := until 3 }}    t{{ $e }}: {rule: 'Host(`t{{ $e }}.{{ env \"HOST\" }}`)', service: s}\n{{ end }}";
+    let moment = baton_template::Moment { now: "2026-01-02T03:04:05Z".parse().unwrap(), random: [0; 16] };
+    let context = Context { env, moment: Some(moment), ..Context::default() };
+    let text = "http:\n  middlewares: {m: {headers: {customResponseHeaders: {X-Loaded: '{{ now | date \"2006\" }}'}}}}\n  routers:\n{{ range $i, $e := until 3 }}    t{{ $e }}: {rule: 'Host(`t{{ $e }}.{{ env \"HOST\" }}`)', service: s}\n{{ end }}";
     let file = parse_file("t.yml", text.as_bytes(), &context).unwrap();
     assert_eq!(file.config.http.routers["t2"].rule, "Host(`t2.env.test`)");
+    let Middleware::Headers(headers) = &file.config.http.middlewares["m"] else { panic!() };
+    assert_eq!(headers.custom_response_headers["X-Loaded"], "2026");
 }
 
 #[test]

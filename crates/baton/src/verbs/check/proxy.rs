@@ -11,8 +11,8 @@ use baton_traefik::dynamic::{Context, FileConfig, parse_file};
 use baton_traefik::static_config::{self, Sources, StaticConfig};
 
 use super::row::{ERROR, Row, WARNING};
-use super::source::{Kind, Source};
-use crate::proxy::IMPLEMENTED;
+use super::source::{Kind as FileKind, Source};
+use crate::proxy::{IMPLEMENTED, moment};
 
 /// A static file, and the dynamic files that it names; also says which those are.
 pub fn fixed(source: &Source) -> (Vec<Row>, Vec<String>) {
@@ -53,7 +53,7 @@ pub fn dynamic(source: &Source) -> Vec<Row> {
             .into_iter()
             .map(|row| Row { file: source.name.clone(), ..row }),
     );
-    if matches!(source.kind, Kind::Empty) {
+    if matches!(source.kind, FileKind::Empty) {
         let message = "the file says nothing: taken as a dynamic file, refused as a static one";
         rows.push(Row { severity: WARNING, ..Row::error(source.name.clone(), message) });
     }
@@ -87,7 +87,7 @@ fn context(fixed: &StaticConfig) -> Context {
     let env = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    Context { default_syntax: fixed.default_syntax(), env }
+    Context { default_syntax: fixed.default_syntax(), env, moment: Some(moment()) }
 }
 
 /// Findings under the name by which the file was given.
