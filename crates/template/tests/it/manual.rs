@@ -64,7 +64,8 @@ fn names(heading: &str, except: &[&str]) -> BTreeSet<String> {
 
 #[test]
 fn lists_of_functions_are_whole() {
-    let sprig = names("## Functions of sprig", &["In a job", "The proxy's templates", "Not there"]);
+    let sprig =
+        names("## Functions of sprig", &["In a job", "The proxy's templates", "The proxy's files", "Not there"]);
     let builtin = [
         "and", "or", "not", "eq", "ne", "lt", "le", "gt", "ge", "len", "index", "slice", "print", "printf", "println",
         "html", "js", "urlquery", "call",
@@ -76,6 +77,9 @@ fn lists_of_functions_are_whole() {
     let mut proxy = sprig;
     proxy.extend(builtin.map(str::to_owned));
     proxy.insert("normalize".to_owned());
+    let of_files = ["now", "date", "htmlDate", "unixEpoch", "uuidv4", "bcrypt", "htpasswd"];
+    assert!(of_files.iter().all(|name| PAGE.contains(&format!("`{name}`"))));
+    proxy.extend(of_files.map(str::to_owned));
     assert_eq!(proxy, known(FunctionSet::Sprig));
 }
 
