@@ -14,6 +14,7 @@ use crate::message::RequestHead;
 use crate::middleware::{Failure, LocalFuture, Request, Response};
 use baton_routing::config;
 pub use mirroring::Mirroring;
+use std::future::ready;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -201,20 +202,18 @@ impl Service {
 
     /// Answers a request on the generic path.
     pub fn call<'a>(&'a self, core: &'a Rc<Core>, request: Request) -> LocalFuture<'a, Response> {
-        Box::pin(async move {
-            match &self.kind {
-                Kind::Internal(internal) => internal.handle(request).await,
-                Kind::Closed(_) => Response::status(503),
-                Kind::Balancer(balancer) => crate::upstream::forward(core, balancer, request).await,
-                Kind::Weighted(weighted) => weighted.call(core, request).await,
-                Kind::HighestRandomWeight(members) => match member_of(members, &request.info.peer.ip_text) {
-                    Some(member) => member.call(core, request).await,
-                    None => Response::failed(Failure::NoServer),
-                },
-                Kind::Failover(failover) => failover.call(core, request).await,
-                Kind::Mirroring(mirroring) => mirroring.call(core, request).await,
-            }
-        })
+        match &self.kind {
+            Kind::Internal(internal) => internal.handle(request),
+            Kind::Closed(_) => Box::pin(ready(Response::status(503))),
+            Kind::Balancer(balancer) => Box::pin(crate::upstream::forward(core, balancer, request)),
+            Kind::Weighted(weighted) => Box::pin(weighted.call(core, request)),
+            Kind::HighestRandomWeight(members) => match member_of(members, &request.info.peer.ip_text) {
+                Some(member) => member.call(core, request),
+                None => Box::pin(ready(Response::failed(Failure::NoServer))),
+            },
+            Kind::Failover(failover) => Box::pin(failover.call(core, request)),
+            Kind::Mirroring(mirroring) => Box::pin(mirroring.call(core, request)),
+        }
     }
 }
 

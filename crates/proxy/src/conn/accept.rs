@@ -47,13 +47,15 @@ pub async fn serve(core: Rc<Core>, tcp: TcpStream, address: SocketAddr, slot: us
         _ => return,
     }
     core.timers.arm(&connection.watch, HANDSHAKE_TIMEOUT);
-    let shaken = until_deadline(&core, &connection, Phase::Cut, handshake(&core, tcp, slot)).await;
+    // What is large and soon over has a box of its own: the task keeps room for its largest state as long as it lives.
+    let shaken = until_deadline(&core, &connection, Phase::Cut, Box::pin(handshake(&core, tcp, slot))).await;
     let Some(Some((stream, facts))) = shaken else { return };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     peer.tls = Some(facts);
     let stream = Stream::TlsServer(Box::new(stream));
     if http2 {
-        return http2::serve(core, connection, Rc::new(peer), Rewound { prefix: Bytes::new(), stream }).await;
+        let stream = Rewound { prefix: Bytes::new(), stream };
+        return Box::pin(http2::serve(core, connection, Rc::new(peer), stream)).await;
     }
     http1::serve(client(core, connection, peer, stream, since)).await;
 }

@@ -88,7 +88,7 @@ async fn switch(client: &mut Client, response: &Response, upstream: Rewound) {
     write_response(&response.head, framing, None, &mut written);
     client.io.out = Outgoing::of(written);
     if respond::drain(client).await.is_ok() {
-        tunnel::run(client, upstream).await;
+        Box::pin(tunnel::run(client, upstream)).await;
     }
 }
 

@@ -1,4 +1,5 @@
-//! The HTTP/1 connection loop: read a head, do what it asks, again.
+//! The HTTP/1 connection loop: read a head, do what it asks, again. What a connection does seldom is boxed, so that an idle
+//! one is small.
 
 use super::intake::{self, Next};
 use super::respond::{self, Framed};
@@ -31,15 +32,15 @@ pub(super) async fn serve(mut client: Client) {
             Next::Http2 => {
                 let Client { io, core, peer, connection, .. } = client;
                 let stream = Rewound { prefix: Bytes::from(io.input), stream: io.stream };
-                return http2::serve(core, connection, peer, stream).await;
+                return Box::pin(http2::serve(core, connection, peer, stream)).await;
             }
-            Next::Refused(status) => refuse(&mut client, status).await,
+            Next::Refused(status) => Box::pin(refuse(&mut client, status)).await,
             Next::Relay(relay) => relay::run(&mut client, relay).await,
             Next::Answer(answered) => {
                 let read = skip_body(&mut client, answered.framing);
                 respond::send(&mut client, &answered.framed, answered.response, read).await
             }
-            Next::Generic(wanted) => match generic::run(client, wanted).await {
+            Next::Generic(wanted) => match Box::pin(generic::run(client, wanted)).await {
                 Some((back, after)) => {
                     client = back;
                     after
@@ -49,7 +50,7 @@ pub(super) async fn serve(mut client: Client) {
         };
         match after {
             After::Keep => {}
-            After::Close => return linger(client).await,
+            After::Close => return Box::pin(linger(client)).await,
             After::Abort => return,
         }
     }

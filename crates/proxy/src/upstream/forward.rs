@@ -56,18 +56,18 @@ async fn send(
     if server.scheme != Scheme::Http
         && let Some(connection) = core.h2.take(server.id).await
     {
-        return over_h2(core, connection, server, head, body, in_flight).await;
+        return Box::pin(over_h2(core, connection, server, head, body, in_flight)).await;
     }
     loop {
         let pooled = if stale < STALE_RETRIES_MAX { core.pool.take(server.id, core.timers.now()) } else { None };
         let reused = pooled.is_some();
         let stream = match pooled {
             Some(stream) => stream,
-            None => match connect(core, server).await? {
+            None => match Box::pin(connect(core, server)).await? {
                 Connected::Http1(stream) => stream,
                 Connected::Http2(connection) => {
                     core.h2.put(server.id, &connection);
-                    return over_h2(core, connection, server, head, body, in_flight).await;
+                    return Box::pin(over_h2(core, connection, server, head, body, in_flight)).await;
                 }
             },
         };

@@ -50,7 +50,7 @@ pub(super) struct Relay {
 pub(super) async fn run(client: &mut Client, mut relay: Box<Relay>) -> After {
     let core = client.core.clone();
     if let Err(failure) = take_early_body(client, &mut relay) {
-        return fail(client, &mut relay, failure).await;
+        return Box::pin(fail(client, &mut relay, failure)).await;
     }
     let server = relay.in_flight.server().clone();
     let mut stale = 0;
@@ -59,9 +59,9 @@ pub(super) async fn run(client: &mut Client, mut relay: Box<Relay>) -> After {
         let reused = pooled.is_some();
         let stream = match pooled {
             Some(stream) => stream,
-            None => match connect_plain(&core, &server).await {
+            None => match Box::pin(connect_plain(&core, &server)).await {
                 Ok(stream) => stream,
-                Err(failure) => return fail(client, &mut relay, failure).await,
+                Err(failure) => return Box::pin(fail(client, &mut relay, failure)).await,
             },
         };
         let mut session = Session::new(&core, client, &mut relay, stream);
@@ -88,7 +88,7 @@ pub(super) async fn run(client: &mut Client, mut relay: Box<Relay>) -> After {
                 let upstream =
                     Rewound { prefix: Bytes::from(std::mem::take(&mut session.partial)), stream: session.server };
                 relay.framed.finish(&core, Some(&server.url), 101, 0);
-                tunnel::run(client, upstream).await;
+                Box::pin(tunnel::run(client, upstream)).await;
                 return After::Abort;
             }
             Ended::Failed(Failure::Broken)
@@ -101,7 +101,7 @@ pub(super) async fn run(client: &mut Client, mut relay: Box<Relay>) -> After {
                 stale += 1;
                 relay.out.sent = 0;
             }
-            Ended::Failed(failure) => return fail(client, &mut relay, failure).await,
+            Ended::Failed(failure) => return Box::pin(fail(client, &mut relay, failure)).await,
             Ended::ClientGone => {
                 relay.framed.finish(&core, Some(&server.url), 499, 0);
                 return After::Abort;
