@@ -53,7 +53,7 @@ pub fn dynamic(source: &Source) -> Vec<Row> {
             .into_iter()
             .map(|row| Row { file: source.name.clone(), ..row }),
     );
-    if matches!(source.kind, FileKind::Empty) {
+    if rows.is_empty() && matches!(source.kind, FileKind::Empty) {
         let message = "the file says nothing: taken as a dynamic file, refused as a static one";
         rows.push(Row { severity: WARNING, ..Row::error(source.name.clone(), message) });
     }
