@@ -82,8 +82,8 @@ pub trait Catalog: Send + Sync {
 
     fn reports(&self) -> BoxFuture<'_, Result<Reports, String>>;
 
-    /// Requests that proxies have running at these services, as far as they tell the catalog.
-    fn in_flight<'a>(&'a self, service_ids: &'a [String]) -> BoxFuture<'a, Result<u64, String>>;
+    /// Requests that proxies have running at these services, as far as they tell the catalog; `None` while none has told.
+    fn in_flight<'a>(&'a self, service_ids: &'a [String]) -> BoxFuture<'a, Result<Option<u64>, String>>;
 }
 
 /// Baton's catalog, by its node-level endpoints: each (virtual) node has its own entry there.
@@ -206,14 +206,14 @@ impl Catalog for NodeCatalog {
         async { Ok(Reports::new()) }.boxed()
     }
 
-    fn in_flight<'a>(&'a self, service_ids: &'a [String]) -> BoxFuture<'a, Result<u64, String>> {
+    fn in_flight<'a>(&'a self, service_ids: &'a [String]) -> BoxFuture<'a, Result<Option<u64>, String>> {
         async move {
-            let mut count = 0;
+            let mut counts = Vec::new();
             for id in service_ids {
                 let told = self.client.drain_counts(id).await.map_err(|error| error.to_string())?;
-                count += told.values().sum::<u64>();
+                counts.extend(told.into_values());
             }
-            Ok(count)
+            Ok((!counts.is_empty()).then(|| counts.iter().sum()))
         }
         .boxed()
     }
@@ -301,8 +301,8 @@ impl Catalog for AgentCatalog {
     }
 
     /// Consul has no place for it.
-    fn in_flight<'a>(&'a self, _service_ids: &'a [String]) -> BoxFuture<'a, Result<u64, String>> {
-        async { Ok(0) }.boxed()
+    fn in_flight<'a>(&'a self, _service_ids: &'a [String]) -> BoxFuture<'a, Result<Option<u64>, String>> {
+        async { Ok(Some(0)) }.boxed()
     }
 }
 

@@ -23,6 +23,8 @@ use crate::state;
 const REMOVAL_LIMIT: Duration = Duration::from_secs(2);
 /// How long a service marked as draining is left alone at least: proxies that follow the catalog hear of it within this.
 const DRAIN_SETTLE: Duration = Duration::from_millis(250);
+/// How long the first proxy is waited for that tells what it has in flight: on a busy machine it hears of the mark late.
+const FIRST_COUNT: Duration = Duration::from_secs(1);
 /// Between two looks at what is in flight.
 const IN_FLIGHT_LOOK: Duration = Duration::from_millis(100);
 
@@ -196,9 +198,13 @@ impl Services {
             entries.map(|entry| entry.registration.id.clone()).collect()
         };
         let counted = async {
+            let marked = tokio::time::Instant::now();
             tokio::time::sleep(DRAIN_SETTLE).await;
-            // A catalog that does not answer has nothing to tell, nor has one to which nobody reports.
-            while catalog.in_flight(&ids).await.is_ok_and(|count| count > 0) {
+            // A catalog that does not answer has nothing to tell.
+            while catalog.in_flight(&ids).await.is_ok_and(|told| match told {
+                Some(count) => count > 0,
+                None => marked.elapsed() < FIRST_COUNT,
+            }) {
                 tokio::time::sleep(IN_FLIGHT_LOOK).await;
             }
         };

@@ -104,7 +104,7 @@ impl Catalog for Shelf {
         async { Ok(Reports::new()) }.boxed()
     }
 
-    fn in_flight<'a>(&'a self, _ids: &'a [String]) -> BoxFuture<'a, Result<u64, String>> {
-        async { Ok(0) }.boxed()
+    fn in_flight<'a>(&'a self, _ids: &'a [String]) -> BoxFuture<'a, Result<Option<u64>, String>> {
+        async { Ok(Some(0)) }.boxed()
     }
 }
