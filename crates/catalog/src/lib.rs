@@ -38,6 +38,8 @@ pub const MAX_NAME: usize = 4096;
 pub const MAX_TXN_OPS: usize = 128;
 /// A check's output is cut here, in bytes (Consul's `check_output_max_size`).
 pub const MAX_OUTPUT: usize = 4096;
+/// What a TTL check says for which nobody spoke in time.
+pub const TTL_EXPIRED: &str = "TTL expired";
 /// User events that are remembered.
 pub const MAX_EVENTS: usize = 256;
 /// Largest payload of a user event, in bytes.

@@ -43,6 +43,10 @@ impl State {
         on_node(&self.checks, node).map(|(_, row)| &row.check)
     }
 
+    pub fn check_on(&self, node: &str, id: &str) -> Option<&HealthCheck> {
+        self.checks.get(&(node.to_owned(), id.to_owned())).map(|row| &row.check)
+    }
+
     /// Checks on a node that are neither driven by heartbeats nor by their owner: HTTP, TCP, gRPC and script checks.
     pub fn runnable_checks(&self, node: &str) -> Vec<RunnableCheck> {
         let runnable = |(key, row): (&OnNode, &crate::row::CheckRow)| {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use baton_consul::wire::{KvPair, Node, NodeService, UserEvent};
+use baton_consul::wire::{KvPair, Node, NodeService, Status, UserEvent};
 
 use crate::feed::Log;
 use crate::row::{CheckRow, Entry, LockDelay, OnNode, SessionRow};
@@ -148,6 +148,27 @@ impl State {
     /// When [`crate::Command::Tick`] is next needed.
     pub fn next_deadline(&self) -> Option<Now> {
         self.due.first().map(|(at, _)| *at)
+    }
+
+    /// The TTL checks of a node for which nobody spoke in time and that do not say so yet, by id.
+    pub fn run_out(&self, node: &str, now: Now) -> Vec<String> {
+        let over = self.due.iter().take_while(|(at, _)| *at <= now).filter_map(|(_, due)| match due {
+            Due::Ttl(key) if key.0 == node => Some(key),
+            _ => None,
+        });
+        over.filter(|key| self.checks.get(key).is_some_and(|row| row.check.status != Status::Critical))
+            .map(|key| key.1.clone())
+            .collect()
+    }
+
+    /// For followers: somebody spoke for a TTL check, its clock starts anew. Where nothing else changes the feed is silent.
+    pub fn heard(&mut self, node: &str, check_id: &str, now: Now) {
+        let key = (node.to_owned(), check_id.to_owned());
+        let Some(row) = self.checks.get(&key) else { return };
+        if let Some(ttl) = row.ttl() {
+            let row = CheckRow { ttl_deadline: Some(now + ttl), ..row.clone() };
+            self.put(Entry::Check(key, Some(row)));
+        }
     }
 
     /// Writes an entry and returns what was there before: the inverse change.

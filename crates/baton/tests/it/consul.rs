@@ -1,10 +1,11 @@
 //! `baton agent` with a real Consul as its catalog: what is registered there follows from what runs here, whatever happens
-//! to either.
+//! to either. And the other way round: `consul lock` with Baton's catalog.
 
 use std::fs;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use baton_testkit::{Process, eventually, free_port, peers};
 use nix::sys::signal::{Signal, kill};
@@ -229,4 +230,56 @@ fn a_consul_that_is_away_or_refuses_stops_no_task() {
         if status == 200 && text.contains("_nomad-task-") { Ok(()) } else { Err(text) }
     });
     assert_eq!(story.await_running(), running, "no task was touched");
+}
+
+/// What Consul's client asks for: sessions live for twice their TTL of 15 s, keys stay closed for 15 s after their holder died.
+const LOCK_DELAY: Duration = Duration::from_secs(15);
+const HANDED_OVER: Duration = Duration::from_secs(30 + 15 + 30);
+
+#[test]
+fn a_lock_whose_holder_was_killed_goes_to_who_waits() {
+    let Some(program) = peers::program("consul") else { return };
+    let story = Story::new();
+    let _agent = story.start();
+    let catalog = format!("http://127.0.0.1:{}", story.catalog);
+    let lock = |name: &str, child: &str| {
+        Process::start(
+            Command::new(&program)
+                .args(["lock", "-name", name, "-verbose", "story/leader", child])
+                .env("CONSUL_HTTP_ADDR", &catalog)
+                .env("CONSUL_HTTP_TOKEN", story.token())
+                // What it leaves behind ends with the story.
+                .current_dir(story.path("")),
+        )
+    };
+    let kv = || {
+        let token = format!("X-Consul-Token: {}", story.token());
+        let (status, text) = curl(&["-H", &token, &format!("{catalog}/v1/kv/story/leader/.lock")]);
+        (status == 200).then(|| serde_json::from_str::<Value>(&text).unwrap()[0].clone())
+    };
+    let session = |pair: &Value| pair["Session"].as_str().unwrap_or_default().to_owned();
+
+    let mut first = lock("first", "echo first has it; exec sleep 3600");
+    first.await_line("first has it", LIMIT);
+    let held = kv().expect("the lock is a key");
+    let holder = session(&held);
+    assert_eq!(held["LockIndex"], 1, "{held}");
+    let mut second = lock("second", "echo second has it");
+    second.await_line("Attempting lock acquisition", LIMIT);
+
+    let killed = Instant::now();
+    first.signal(Signal::SIGKILL);
+    first.wait(LIMIT);
+    assert_eq!(session(&kv().unwrap()), holder, "a session outlives its client until its time is over");
+    second.await_line("second has it", HANDED_OVER);
+    assert!(killed.elapsed() >= LOCK_DELAY, "after {:?}", killed.elapsed());
+    assert!(second.wait(LIMIT).success(), "{}", second.output());
+    let sessions = curl(&[&format!("{catalog}/v1/session/list")]).1;
+    assert_eq!(sessions.trim(), "[]", "who released its lock left no session");
+
+    // One that ends in order leaves it open: nothing is waited for.
+    let mut third = lock("third", "echo third has it");
+    third.await_line("third has it", LIMIT);
+    assert!(third.wait(LIMIT).success(), "{}", third.output());
+    assert_ne!(kv().as_ref().map(session), Some(holder));
 }

@@ -2,6 +2,7 @@
 
 use baton_consul::wire::Status;
 
+use crate::TTL_EXPIRED;
 use crate::row::Entry;
 use crate::state::Due;
 use crate::tx::Tx;
@@ -20,7 +21,7 @@ impl Tx<'_> {
                     let mut row = self.state.checks[&key].clone();
                     row.ttl_deadline = None;
                     row.check.status = Status::Critical;
-                    row.check.output = "TTL expired".into();
+                    row.check.output = TTL_EXPIRED.into();
                     self.set_check(row);
                 }
                 // Another check may have taken the service, and this one, with it.

@@ -3,7 +3,7 @@
 //! Input: the server's feed, and commands of this machine. Output: reads from memory, writes sent on to the server.
 //!
 //! While the server does not answer, what concerns this node alone (its services, checks, their results) takes effect here
-//! at once and is kept in a journal. When the server is back the journal is played to it in order, and then everything is
+//! at once and is kept in a journal, and TTL checks of this node run out. When the server is back the journal is played to it in order, and then everything is
 //! read anew, so that both hold the same again. Every other write is refused in that time, reads never are.
 //!
 //! Invariants: the copy and the journal survive a kill; commands about this node reach the server in their order; nothing
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use baton_api::consul::{Backend, BackendError, Reach};
 use baton_api::nomad::CatalogFeed;
-use baton_catalog::{Command, Forwarded, Outcome, State};
+use baton_catalog::{Command, Forwarded, Outcome, State, TTL_EXPIRED};
 use baton_consul::wire::Status;
 use baton_runner::link::{HttpLink, LinkError};
 use futures::future::{BoxFuture, FutureExt as _};
@@ -37,6 +37,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Pauses after a server that did not answer.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// Between two looks at what ran out.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long a write waits until it can be read here.
 const VISIBLE_LIMIT: Duration = Duration::from_secs(2);
 /// Commands kept for a server that is away; results of one check replace each other.
@@ -134,6 +136,10 @@ impl Replica {
 
     /// Follows the server until dropped.
     pub async fn run(&self) {
+        tokio::join!(self.follow(), self.run_out());
+    }
+
+    async fn follow(&self) {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.step().await {
@@ -143,6 +149,35 @@ impl Replica {
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
+            }
+        }
+    }
+
+    /// While the server is away nobody else sees that a TTL check of this node is not spoken for.
+    async fn run_out(&self) {
+        loop {
+            self.expire().await;
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    async fn expire(&self) {
+        let silent = || {
+            let held = self.lock();
+            let over = (!held.connected).then(|| held.state.run_out(&self.node, self.origin.elapsed()));
+            over.unwrap_or_default()
+        };
+        if silent().is_empty() {
+            return;
+        }
+        // Somebody may have spoken for them while this waited for its turn.
+        let _own = self.own.lock().await;
+        let silent = silent();
+        for check_id in silent {
+            let (node, status) = (self.node.clone(), Status::Critical);
+            let command = Command::HeartbeatCheck { node, check_id, status, output: TTL_EXPIRED.into() };
+            if let Err(error) = self.keep(command).await {
+                tracing::warn!(%error, "a check that ran out goes on as it was");
             }
         }
     }
@@ -240,7 +275,13 @@ impl Replica {
         if direct {
             match self.forward(&command).await {
                 Err(BackendError::NoLeader) => {}
-                answered => return answered,
+                answered => {
+                    if let (Command::HeartbeatCheck { node, check_id, .. }, Ok(_)) = (&command, &answered) {
+                        let _writing = self.writing.lock().await;
+                        self.lock().state.heard(node, check_id, self.origin.elapsed());
+                    }
+                    return answered;
+                }
             }
         }
         self.keep(command).await
@@ -250,8 +291,9 @@ impl Replica {
     fn is_known(&self, command: &Command) -> bool {
         let Command::ReportCheck { node, check_id, status, output } = command else { return false };
         let held = self.lock();
-        let known = held.state.checks_on(node).find(|check| check.check_id == *check_id);
-        known.is_some_and(|known| known.status == *status && (known.output == *output || *status == Status::Passing))
+        held.state
+            .check_on(node, check_id)
+            .is_some_and(|known| known.status == *status && (known.output == *output || *status == Status::Passing))
     }
 
     /// Sends a command on; afterwards its effect can be read here.

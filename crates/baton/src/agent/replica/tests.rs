@@ -110,7 +110,11 @@ fn services(backend: &dyn Backend) -> Vec<String> {
 }
 
 fn register(id: &str) -> Command {
-    let check = CheckRegistration { ttl: Text(Nanos::hours(1)), ..CheckRegistration::default() };
+    register_for(id, Nanos::hours(1))
+}
+
+fn register_for(id: &str, ttl: Nanos) -> Command {
+    let check = CheckRegistration { ttl: Text(ttl), ..CheckRegistration::default() };
     let registration = ServiceRegistration { name: id.into(), check: Some(check), ..ServiceRegistration::default() };
     Command::RegisterService { node: "n1".into(), registration: Box::new(registration), replace_checks: true }
 }
@@ -308,4 +312,33 @@ async fn the_journal_is_bounded_and_results_replace_each_other() {
     running.replica.lock().journal.extend(full);
     let refused = running.replica.apply(register("more")).await.unwrap_err();
     assert!(matches!(refused, BackendError::NoLeader), "{refused}");
+}
+
+#[tokio::test]
+async fn without_the_server_a_check_that_nobody_speaks_for_runs_out() {
+    let (dir, far) = (tempfile::tempdir().unwrap(), Far::start());
+    let running = Running::start(dir.path(), &far);
+    running.await_reach(true).await;
+    let replica = &running.replica;
+    for (id, ttl) in [("short", Nanos::secs(1)), ("long", Nanos::hours(1))] {
+        replica.apply(register_for(id, ttl)).await.unwrap();
+        replica.apply(beat(id, Status::Passing)).await.unwrap();
+    }
+    far.up.send_replace(false);
+    running.await_reach(false).await;
+    let ran_out = async {
+        let mut changes = replica.changes();
+        while services(&**replica) != ["long passing", "short critical"] {
+            changes.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), ran_out).await.expect("it runs out");
+    replica.read(&mut |state| assert_eq!(state.check_on("n1", "service:short").unwrap().output, TTL_EXPIRED));
+
+    far.up.send_replace(true);
+    running.await_equal(&far).await;
+    assert_eq!(far.services(), ["long passing", "short critical"], "the server hears of it");
+    running.await_reach(true).await;
+    replica.apply(beat("short", Status::Passing)).await.unwrap();
+    assert_eq!(far.services(), ["long passing", "short passing"]);
 }
