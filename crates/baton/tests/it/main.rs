@@ -11,6 +11,7 @@ mod crash;
 mod dev;
 mod drain;
 mod follower;
+mod full;
 mod health;
 mod load;
 mod nobody;

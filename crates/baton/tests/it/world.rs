@@ -108,14 +108,18 @@ impl World {
 
     /// With a data directory and fixed addresses, so that it can be killed and started again.
     pub fn lasting(files: &[&str]) -> Self {
-        let mut world = Self::prepare();
-        world.args = vec![
-            format!("--api-addr={}:4646", world.address(1)),
-            format!("--catalog-addr={}:8500", world.address(1)),
-            format!("--data-dir={}", world.data().display()),
+        Self::prepare().and_lasting(files)
+    }
+
+    /// [`World::lasting`] of what [`World::prepare`] gave.
+    pub fn and_lasting(mut self, files: &[&str]) -> Self {
+        self.args = vec![
+            format!("--api-addr={}:4646", self.address(1)),
+            format!("--catalog-addr={}:8500", self.address(1)),
+            format!("--data-dir={}", self.data().display()),
         ];
-        world.begin(files);
-        world
+        self.begin(files);
+        self
     }
 
     /// Addresses and a directory, nothing started.
