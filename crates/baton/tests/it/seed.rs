@@ -267,8 +267,8 @@ fn log_of(world: &World, alloc: &str) -> String {
 fn a_privileged_port_that_cannot_be_bound_names_the_setting_that_helps() {
     let world = World::prepare();
     let limit = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
-    if fs::read_to_string(limit).is_ok_and(|text| text.trim() == "0") {
-        eprintln!("SKIPPED: every port is free for all here");
+    if fs::read_to_string(limit).is_ok_and(|text| text.trim().parse::<u16>().is_ok_and(|first| first <= 81)) {
+        eprintln!("SKIPPED: port 81 is free for all here");
         return;
     }
     let (binary, args) = (env!("CARGO_BIN_EXE_baton"), [format!("--entryPoints.web.address={}:81", world.address(11))]);

@@ -52,7 +52,7 @@ pub async fn serve(core: Rc<Core>, tcp: TcpStream, address: SocketAddr, slot: us
     let Some(Some((stream, facts))) = shaken else { return };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
     peer.tls = Some(facts);
-    let stream = Stream::TlsServer(Box::new(stream));
+    let stream = Stream::TlsServer(stream);
     if http2 {
         let stream = Rewound { prefix: Bytes::new(), stream };
         return Box::pin(http2::serve(core, connection, Rc::new(peer), stream)).await;
@@ -75,7 +75,7 @@ async fn handshake(
     core: &Rc<Core>,
     tcp: TcpStream,
     slot: usize,
-) -> Option<(tokio_rustls::server::TlsStream<TcpStream>, TlsFacts)> {
+) -> Option<(Box<tokio_rustls::server::TlsStream<TcpStream>>, TlsFacts)> {
     let start = match tokio_rustls::LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await {
         Ok(start) => start,
         Err(error) => {
@@ -99,7 +99,7 @@ async fn handshake(
             let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
             let client_certificates =
                 certificates.iter().map(|certificate| Bytes::copy_from_slice(certificate)).collect();
-            Some((stream, TlsFacts { sni, options, client_certificates }))
+            Some((Box::new(stream), TlsFacts { sni, options, client_certificates }))
         }
         Err(error) => {
             tracing::debug!(%error, "TLS handshake failed");

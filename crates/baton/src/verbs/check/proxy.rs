@@ -241,6 +241,9 @@ mod tests {
     fn what_is_not_served_is_told() {
         let text = "tcp:\n  routers: {t: {rule: 'HostSNI(`*`)', service: s}}\n  services: {s: {loadBalancer: {servers: [{address: 'a:1'}]}}}\n";
         assert_eq!(rows(text), ["d.yml:2:13: error: TCP routers are known but not implemented (t)"]);
-        assert_eq!(rows(" \n"), ["d.yml: warning: the file says nothing: taken as a dynamic file, refused as a static one"]);
+        assert_eq!(
+            rows(" \n"),
+            ["d.yml: warning: the file says nothing: taken as a dynamic file, refused as a static one"]
+        );
     }
 }
