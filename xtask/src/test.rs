@@ -38,6 +38,8 @@ impl Test {
             tests.env("BATON_TEST_LONG", "1").env("PROPTEST_CASES", "4096");
         }
         run::run(&mut tests)?;
+        // The README's first command: `cargo run` has to know which program is meant.
+        run::run(run::cargo().args(["run", "--locked", "--quiet", "--", "version"]))?;
         peers::report(&left_out);
         Ok(())
     }
