@@ -92,15 +92,17 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         let failed = self.current.failed();
         let paused = room.held && !failed;
         let refills = ready || (!paused && room.before.is_known()) || (failed && !room.canarying);
-        while existing < count {
+        let wanted = match (refills, ready) {
+            (false, _) => 0,
+            (true, true) => count,
+            (true, false) => room.before.at_most(count, &self.group.name),
+        };
+        while existing < wanted {
             existing += 1;
-            if refills {
-                self.place(names.next(), false, None, false, older);
-                placed.add(desired);
-            } else {
-                placed.waiting += 1;
-            }
+            self.place(names.next(), false, None, false, older);
+            placed.add(desired);
         }
+        placed.waiting += count.saturating_sub(existing);
         placed
     }
 }

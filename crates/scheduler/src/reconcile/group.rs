@@ -212,7 +212,7 @@ impl<'a> GroupReconciler<'_, 'a, '_> {
         let own = |alloc: &&Allocation| older::own(alloc, self.job, self.group).is_some() && !alloc.is_canary();
         let leaving = sets.lost.iter().chain(due).chain(&sets.migrate).copied().filter(own).count();
         let count = usize::try_from(self.group.count).unwrap_or(0);
-        count > 0 && (leaving > 0 || (before.is_known() && ordinary < count))
+        count > 0 && (leaving > 0 || (before.is_known() && ordinary < before.at_most(count, &self.group.name)))
     }
 
     /// Canaries do not migrate: they end with their node and are placed anew as canaries.

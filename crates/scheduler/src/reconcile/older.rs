@@ -35,6 +35,13 @@ impl<'a> Before<'a> {
         }
     }
 
+    /// How many of `count` the version to place asked for: what this version adds waits with its canaries.
+    pub(super) fn at_most(self, count: usize, group: &str) -> usize {
+        let own =
+            self.version().and_then(|older| older.group(group)).map(|older| usize::try_from(older.count).unwrap_or(0));
+        own.map_or(count, |own| own.min(count))
+    }
+
     /// The version for what replaces `alloc`: that of `alloc` itself.
     pub(super) fn version_of(self, alloc: &'a Allocation, job: &Job, group: &TaskGroup) -> Option<&'a Arc<Job>> {
         match alloc.job.as_ref().filter(|own| own.create_index == job.create_index && own.group(&group.name).is_some())

@@ -106,9 +106,9 @@ impl<'a> SystemReconciler<'_, 'a, '_> {
         } else {
             limits::limit(self.current, group, &tracked, true, canarying)
         };
-        // Nodes without any come first: their canaries cost nobody anything.
-        let canaries = if canarying && !held { allowed.min(missing.len()) } else { 0 };
-        let now = (allowed - canaries).min(destructive.len());
+        // Where one runs there is room for another; a node that lacks one may lack the room.
+        let now = allowed.min(destructive.len());
+        let canaries = if canarying && !held { (allowed - now).min(missing.len()) } else { 0 };
         desired.destructive_update += now as u64;
         desired.ignore += (destructive.len() - now) as u64;
         if canarying {

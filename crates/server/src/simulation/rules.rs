@@ -187,6 +187,14 @@ fn service(cluster: &Cluster, job: &Job) {
         return;
     }
     let given_up = exhausted(state, job) as i64;
+    // What a version adds waits with its canaries.
+    let older = state
+        .job_record(&job.id)
+        .into_iter()
+        .flat_map(|record| &record.versions)
+        .map(|version| version.task_groups.iter().map(|group| group.count).sum())
+        .min();
+    let wanted = if failed_with_canaries(state, job) { wanted.min(older.unwrap_or(wanted)) } else { wanted };
     if running + given_up < wanted {
         let count = format!("{} has {running} allocations, {wanted} are wanted", job.id);
         cluster.fail(&format!("{count}, {given_up} are given up{}", told(state, job)));
