@@ -58,7 +58,7 @@ impl Writer<'_> {
 
     /// What stands behind `{`, if it is a repetition.
     fn repetition(&mut self) -> Result<Option<String>, String> {
-        let inside: String = self.rest.clone().take_while(|c| *c != '}').collect();
+        let inside: String = self.rest.clone().take_while(|c| c.is_ascii_digit() || *c == ',').collect();
         let closed = self.rest.clone().nth(inside.chars().count()) == Some('}');
         let (least, most) = match inside.split_once(',') {
             Some((least, "")) => (least, None),
@@ -257,7 +257,8 @@ impl Writer<'_> {
             "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space", "upper",
             "word", "xdigit",
         ];
-        let ahead: String = self.rest.clone().collect();
+        // Longer than any name, so that a pattern of brackets is read once.
+        let ahead: String = self.rest.clone().take(16).collect();
         let Some((name, _)) = ahead.strip_prefix(':').and_then(|ahead| ahead.split_once(":]")) else {
             return Ok(false);
         };
@@ -344,6 +345,15 @@ mod tests {
             let regex = compiled(pattern).unwrap_or_else(|why| panic!("{pattern}: {why}"));
             assert!(regex.is_match(yes), "{pattern} on {yes:?}: {regex}");
             assert!(!regex.is_match(no), "{pattern} on {no:?}: {regex}");
+        }
+    }
+
+    /// Each character is looked at a few times at most, or this takes minutes.
+    #[test]
+    fn patterns_of_braces_and_brackets_are_read_once() {
+        for piece in ["{", "{1", "[[", "[[:", "{1,"] {
+            let _ = from_go(&piece.repeat(200_000));
+            let _ = from_go(&format!("[{}", piece.repeat(200_000)));
         }
     }
 

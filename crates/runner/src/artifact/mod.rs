@@ -8,6 +8,7 @@ mod source;
 mod unpack;
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -113,7 +114,7 @@ fn place(
     // Below the task's directory, whatever links an earlier artifact or another task puts there.
     let tree = Rooted::open(task_dir).map_err(write)?;
     let folder = |dir: &Path| {
-        let inside = dir.strip_prefix(task_dir).unwrap_or(Path::new(""));
+        let inside = dir.strip_prefix(task_dir).map_err(|_| write(io::ErrorKind::IsADirectory.into()))?;
         tree.dir(inside, true).map_err(write)
     };
     let adopt = |from: &Path, to: &Path| {

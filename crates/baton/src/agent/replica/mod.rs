@@ -155,20 +155,29 @@ impl Replica {
 
     /// While the server is away nobody else sees that a TTL check of this node is not spoken for.
     async fn run_out(&self) {
+        let mut told = false;
         loop {
-            self.expire().await;
+            match self.expire().await {
+                Ok(()) => told = false,
+                // Tried again at every look, told once: the disk may be full for hours.
+                Err(error) if !told => {
+                    told = true;
+                    tracing::warn!(%error, "checks that ran out go on as they were");
+                }
+                Err(_) => {}
+            }
             tokio::time::sleep(LOOK).await;
         }
     }
 
-    async fn expire(&self) {
+    async fn expire(&self) -> Result<(), BackendError> {
         let silent = || {
             let held = self.lock();
             let over = (!held.connected).then(|| held.state.run_out(&self.node, self.origin.elapsed()));
             over.unwrap_or_default()
         };
         if silent().is_empty() {
-            return;
+            return Ok(());
         }
         // Somebody may have spoken for them while this waited for its turn.
         let _own = self.own.lock().await;
@@ -176,10 +185,9 @@ impl Replica {
         for check_id in silent {
             let (node, status) = (self.node.clone(), Status::Critical);
             let command = Command::HeartbeatCheck { node, check_id, status, output: TTL_EXPIRED.into() };
-            if let Err(error) = self.keep(command).await {
-                tracing::warn!(%error, "a check that ran out goes on as it was");
-            }
+            self.keep(command).await?;
         }
+        Ok(())
     }
 
     async fn step(&self) -> Result<(), LinkError> {
