@@ -65,7 +65,7 @@ pub(super) async fn serve(core: Rc<Core>, connection: Connection, peer: Rc<Peer>
         .max_pending_accept_reset_streams(20);
     let output = Gather::new(&core, stream);
     let mut served = pin!(builder.serve_connection(hyper_util::rt::TokioIo::new(output.clone()), service));
-    let (mut leaving, mut stalled) = (false, None);
+    let (mut leaving, mut stalled, mut taken) = (false, None, 0);
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = served.as_mut().poll(cx) {
@@ -75,28 +75,30 @@ pub(super) async fn serve(core: Rc<Core>, connection: Connection, peer: Rc<Peer>
                 return Poll::Ready(());
             }
             let phase = core.shared.phase();
+            let open = streams.open.get() > 0;
             let waiting = match output.poll_send(cx) {
                 Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(())) if streams.blocked.get() > 0 => Some(streams.moved.get()),
+                Poll::Ready(Ok(())) if open && streams.blocked.get() == streams.open.get() => Some(streams.moved.get()),
                 Poll::Ready(Ok(())) => None,
                 Poll::Pending => Some(output.taken()),
             };
             let expired = connection.watch.expired(&core.timers, cx);
-            let open = streams.open.get() > 0;
-            // The client takes nothing of what waits for it, or leaves streams open after it was told to go.
-            if phase == Phase::Cut || (expired && (waiting.is_some() || (leaving && !open))) {
+            let stands = waiting.is_some() && stalled == waiting;
+            // What the codec still holds of the last answers flows on without an open stream.
+            let flows = std::mem::replace(&mut taken, output.taken()) != taken;
+            // The client takes nothing of what waits for it, or stays on after it was told to go.
+            if phase == Phase::Cut || (expired && (stands || (leaving && !open && !flows))) {
                 return Poll::Ready(());
             }
             connection.watch.register(cx);
-            if waiting.is_none() {
-                stalled = None;
-            }
-            if waiting.is_some() && stalled != waiting {
-                stalled = waiting;
-                core.timers.arm(&connection.watch, entry_point.write_timeout);
-            } else if open && waiting.is_none() {
+            if waiting.is_some() {
+                if !stands {
+                    core.timers.arm(&connection.watch, entry_point.write_timeout);
+                }
+            } else if open || stalled.is_some() || (leaving && flows) {
                 core.timers.arm(&connection.watch, entry_point.idle_timeout);
             }
+            stalled = waiting;
             if leaving || (phase < Phase::Draining && (open || !expired)) {
                 return Poll::Pending;
             }
@@ -362,9 +364,7 @@ impl http_body::Body for Outbound {
             && let Some(data) = frame.data_ref()
         {
             self.bytes_out += data.len() as u64;
-            if !self.body.is_end_stream() {
-                self.open.block();
-            }
+            self.open.block();
         }
         Poll::Ready(frame)
     }

@@ -62,6 +62,8 @@ pub(super) async fn handshake(core: &Rc<Core>, stream: Stream) -> Result<SendReq
         .handshake(output.clone())
         .await
         .map_err(|_| Failure::Connect)?;
+    // A server that is gone by now has seen nothing.
+    poll_fn(|cx| output.poll_send(cx)).await.map_err(|_| Failure::Connect)?;
     tokio::task::spawn_local(poll_fn(move |cx| {
         if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
             if let Err(error) = result {

@@ -316,6 +316,14 @@ fn a_client_that_opens_no_window_is_let_go_and_one_that_waits_is_not() {
     patient.send(HEADERS, END_STREAM | END_HEADERS, 1, &head);
     assert_eq!(patient.outcome(1), Outcome::Status(200));
 
+    // A window of nothing, from the start: even one byte waits.
+    let mut closed = Raw::connect(&world);
+    closed.send(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    closed.send(HEADERS, END_STREAM | END_HEADERS, 1, &request(&[], &[]));
+    while let Some(frame) = closed.frame() {
+        assert_ne!(frame.kind, DATA);
+    }
+
     let mut greedy = Raw::connect(&world);
     greedy.send(HEADERS, END_STREAM | END_HEADERS, 1, &request(&[(":path", Some(b"/large"))], &[]));
     let began = Instant::now();

@@ -118,7 +118,7 @@ impl Session<'_> {
                     head.fields.push(http::header::UPGRADE, Bytes::from(protocol));
                     let framing = ResponseFraming { length: None, chunked: false, connection: Some("Upgrade") };
                     write_response(&head, framing, None, &mut written);
-                    self.write(cx, &[&written])?;
+                    self.write_more(cx, &[&written])?;
                     self.status = 101;
                     return Ok(head_end);
                 }
