@@ -149,7 +149,10 @@ impl Answer {
 pub(crate) fn call(address: SocketAddr, method: &str, path: &str, body: &str) -> std::io::Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
+    let length = body.len();
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: {length}\r\n\r\n{body}");
+    // In one piece: an answer may come before the body is asked for, and the close after it would hit the rest.
+    stream.write_all(request.as_bytes())?;
     let mut text = Vec::new();
     stream.read_to_end(&mut text)?;
     let text = String::from_utf8_lossy(&text);
