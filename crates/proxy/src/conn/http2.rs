@@ -3,9 +3,10 @@
 
 use super::intake::{Draft, Routed, route};
 use super::respond::Framed;
+use super::streams::{Open, Streams};
 use crate::balance::Server;
 use crate::body::{Body, BodyError, trailer_frame};
-use crate::core::{Connection, Core, WakeHandle, Watch};
+use crate::core::{Connection, Core, Watch};
 use crate::engine::Phase;
 use crate::exchange::{Info, Peer};
 use crate::forward::accept_request;
@@ -18,7 +19,6 @@ use bytes::Bytes;
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::server::conn::http2;
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -109,62 +109,6 @@ pub(super) async fn serve(core: Rc<Core>, connection: Connection, peer: Rc<Peer>
         }
     })
     .await;
-}
-
-/// What is known of a connection's streams.
-struct Streams {
-    /// Requests that are not answered to the end.
-    open: Cell<usize>,
-    /// Responses whose next piece waits for the client's window.
-    blocked: Cell<usize>,
-    /// Pieces of responses that were taken so far.
-    moved: Cell<u64>,
-    /// Wakes the connection's task.
-    connection: WakeHandle,
-}
-
-impl Streams {
-    fn of(connection: &Connection) -> Self {
-        let connection = connection.watch.handle();
-        Self { open: Cell::new(0), blocked: Cell::new(0), moved: Cell::new(0), connection }
-    }
-}
-
-/// One open stream.
-struct Open {
-    streams: Rc<Streams>,
-    blocked: bool,
-}
-
-impl Open {
-    fn new(streams: &Rc<Streams>) -> Self {
-        streams.open.set(streams.open.get() + 1);
-        Self { streams: streams.clone(), blocked: false }
-    }
-
-    /// A piece of the response went to the codec, which asks for the next one when the window allows. The connection
-    /// has to know: its limit for clients that open no window runs from here.
-    fn block(&mut self) {
-        if !std::mem::replace(&mut self.blocked, true) {
-            self.streams.blocked.set(self.streams.blocked.get() + 1);
-            self.streams.connection.wake();
-        }
-    }
-
-    /// The codec asks for the next piece.
-    fn unblock(&mut self) {
-        if std::mem::replace(&mut self.blocked, false) {
-            self.streams.blocked.set(self.streams.blocked.get() - 1);
-            self.streams.moved.set(self.streams.moved.get() + 1);
-        }
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.unblock();
-        self.streams.open.set(self.streams.open.get() - 1);
-    }
 }
 
 async fn answer(

@@ -11,6 +11,7 @@ mod http2;
 mod intake;
 mod relay;
 mod respond;
+mod streams;
 mod tunnel;
 
 pub use accept::serve;
